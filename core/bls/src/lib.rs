@@ -1,0 +1,1 @@
+//! BLS12-381 in batches behind one dispatcher.

@@ -1,0 +1,2 @@
+//! The protocol's invariants, apart from the code they check.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The vote journal: records and replay over a disk port.
+#![forbid(unsafe_code)]

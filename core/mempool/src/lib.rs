@@ -1,0 +1,2 @@
+//! Transaction admission and ordering.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Rings, batching and signing order from socket to vote.

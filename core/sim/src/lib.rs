@@ -1,0 +1,1 @@
+//! The whole cluster in virtual time on one seed.

@@ -1,0 +1,2 @@
+//! Catch-up by certificates.
+#![forbid(unsafe_code)]

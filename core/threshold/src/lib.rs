@@ -1,0 +1,2 @@
+//! Threshold shares, recovery, and Verified<T>.
+#![forbid(unsafe_code)]
