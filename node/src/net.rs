@@ -14,7 +14,10 @@ mod error;
 mod handler;
 mod status;
 
-pub use config::{REQUEST_BYTES_MAX, REQUESTS_PER_PEER_MAX, TRANSACTION_FRAME_BYTES_MAX, IdentitySeed, LANES, Lane, LaneLimits, Limits, MeshConfig, PeerConfig};
+pub use config::{
+    IdentitySeed, LANES, Lane, LaneLimits, Limits, MeshConfig, PeerConfig, REQUEST_BYTES_MAX, REQUESTS_PER_PEER_MAX,
+    TRANSACTION_FRAME_BYTES_MAX,
+};
 pub use error::NetError;
 pub use handler::Handler;
 pub use status::{LaneStatus, PeerStatus};

@@ -5,14 +5,22 @@
 //! [`Writer::apply`] has returned for survives a crash, all of one batch or none of it; every error names
 //! the file and says what to do. What a record means is left to others: payloads and receipts are opaque.
 
+mod backend;
 mod chain;
 mod error;
+mod fault;
+mod file_disk;
 mod lock;
+mod tables;
 mod view;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use chain::{CHAIN_CACHE_BYTES_MAX, CHAIN_VERSION, ChainOptions, ChainStore};
 pub use error::StoreError;
-pub use lock::DirLock;
+pub use file_disk::{FileDisk, JOURNAL_AHEAD_BYTES, JOURNAL_SEGMENT_BYTES_MAX};
+pub use lock::{DirLock, LOCK_FILE};
 pub use view::{Reader, StoredBlock, TransactionPlace, View};
-pub use writer::{Write, Writer};
+pub use writer::{POSITIONS_PER_BLOCK_MAX, PRUNED_HEIGHTS_PER_WRITE_MAX, WRITES_PER_BATCH_MAX, Write, Writer};

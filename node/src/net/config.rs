@@ -1,8 +1,6 @@
 //! What a mesh is told: who it is, who its peers are, and its bounds.
 
-use phalanx_types::{
-    BLOCK_MESSAGE_BYTES_MAX, ClusterId, OperatorIndex, RESPONSE_BYTES_MAX, VOTE_MESSAGE_BYTES_MAX,
-};
+use phalanx_types::{BLOCK_MESSAGE_BYTES_MAX, ClusterId, OperatorIndex, RESPONSE_BYTES_MAX, VOTE_MESSAGE_BYTES_MAX};
 use std::fmt;
 use std::net::SocketAddr;
 use zeroize::Zeroizing;
