@@ -1,0 +1,147 @@
+//! The dispatcher: chooses who does a batch of curve work, and spreads it over the cores.
+//!
+//! Invariants: every backend answers as [`blst`] does, which is the oracle and the fallback; a batch is
+//! split between items, never within one. The choice is a value that is passed along, made once by
+//! [`Backend::detect`] or [`Backend::select`]; nothing here reads the environment.
+
+pub(crate) mod blst;
+
+use crate::error::BlsError;
+use crate::point::{G1, G2, PreparedG2, Subgroup};
+use crate::weights::Weights;
+use rayon::prelude::*;
+
+/// The fewest items of a batch that are spread over the cores; below it, handing work over costs more
+/// than it saves. Unit: items.
+pub const PARALLEL_ITEMS_MIN: usize = 16;
+/// How many items a core takes at a time. A multiple of eight: that is what vector backends fill.
+const CHUNK_ITEMS: usize = 8;
+
+/// Every backend built in, by name.
+pub const BACKEND_NAMES: [&str; 1] = ["blst"];
+
+/// Who does curve work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The blst library: scalar code, in assembly where the processor has it.
+    Blst,
+}
+
+impl Backend {
+    /// The fastest backend that this processor runs.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self::Blst
+    }
+
+    /// The backend of a name.
+    ///
+    /// # Errors
+    /// [`BlsError::MisuseBackend`] when there is none.
+    pub fn select(name: &str) -> Result<Self, BlsError> {
+        match name {
+            "blst" => Ok(Self::Blst),
+            other => Err(BlsError::MisuseBackend(other.to_owned())),
+        }
+    }
+
+    /// The name that [`Self::select`] knows it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blst => "blst",
+        }
+    }
+
+    /// Decodes G1 points, each to its own verdict.
+    #[must_use]
+    pub fn g1_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G1, BlsError>> {
+        match self {
+            Self::Blst => spread(encodings, |encoding| blst::g1_decode(encoding, subgroup)),
+        }
+    }
+
+    /// Decodes G2 points, each to its own verdict.
+    #[must_use]
+    pub fn g2_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G2, BlsError>> {
+        match self {
+            Self::Blst => spread(encodings, |encoding| blst::g2_decode(encoding, subgroup)),
+        }
+    }
+
+    /// Hashes messages to G1 (RFC 9380, SSWU, random oracle).
+    #[must_use]
+    pub fn g1_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G1> {
+        match self {
+            Self::Blst => spread(messages, |message| blst::g1_hash(message, dst)),
+        }
+    }
+
+    /// Which points have prime order.
+    #[must_use]
+    pub fn g1_in_subgroup(self, points: &[G1]) -> Vec<bool> {
+        match self {
+            Self::Blst => spread(points, blst::g1_in_subgroup),
+        }
+    }
+
+    /// `Σ wᵢPᵢ` in G1; `None` when that is infinity.
+    ///
+    /// # Panics
+    /// When there is not one weight for each point.
+    #[must_use]
+    pub fn g1_sum(self, points: &[G1], weights: &Weights) -> Option<G1> {
+        assert_eq!(points.len(), weights.len(), "one weight for each point");
+        match self {
+            Self::Blst => blst::g1_sum(points, weights),
+        }
+    }
+
+    /// `Σ wᵢPᵢ` in G2; `None` when that is infinity.
+    ///
+    /// # Panics
+    /// When there is not one weight for each point.
+    #[must_use]
+    pub fn g2_sum(self, points: &[G2], weights: &Weights) -> Option<G2> {
+        assert_eq!(points.len(), weights.len(), "one weight for each point");
+        match self {
+            Self::Blst => blst::g2_sum(points, weights),
+        }
+    }
+
+    /// Whether `e(left, g₂) = e(right, key)`, with `g₂` the generator.
+    #[must_use]
+    pub fn check_prepared(self, key: &PreparedG2, left: &G1, right: &G1) -> bool {
+        match self {
+            Self::Blst => blst::check_prepared(key, left, right),
+        }
+    }
+
+    /// As [`Self::check_prepared`], under a key used once.
+    #[must_use]
+    pub fn check_once(self, key: &G2, left: &G1, right: &G1) -> bool {
+        match self {
+            Self::Blst => blst::check_once(key, left, right),
+        }
+    }
+
+    /// Runs the two halves of one check over `items` items, at once when there are enough of them.
+    pub(crate) fn join<A: Send, B: Send>(
+        self,
+        items: usize,
+        left: impl FnOnce() -> A + Send,
+        right: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        if items < PARALLEL_ITEMS_MIN { (left(), right()) } else { rayon::join(left, right) }
+    }
+}
+
+/// Maps items in order, over the cores when there are enough of them.
+fn spread<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+    if items.len() < PARALLEL_ITEMS_MIN {
+        items.iter().map(work).collect()
+    } else {
+        items.par_iter().with_min_len(CHUNK_ITEMS).map(work).collect()
+    }
+}

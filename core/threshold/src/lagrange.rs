@@ -1,0 +1,264 @@
+//! Lagrange's coefficients at zero, for recovering a secret-shared value from the values at a quorum's
+//! points, and a bounded cache of them.
+//!
+//! Operator `i` stands at `xᵢ = i + 1`. With signers `S`, `f(0) = Σ λᵢ f(xᵢ)`, `λᵢ = Π xⱼ / (xⱼ − xᵢ)` over
+//! the other `j` in `S`. These are rationals of small numbers, so with their least common denominator `D`
+//! the `cᵢ = Dλᵢ` are integers: for three of four operators at most 8, and `D` is 1 or 3. A sum over
+//! points with such weights costs next to nothing, and one multiplication by `1/D` (none when `D = 1`)
+//! makes up for it. Where the integers grow beyond what that saves, the `λᵢ` are taken modulo the group's
+//! order as they are.
+
+use arc_swap::ArcSwap;
+use phalanx_bls::{Scalar, Weights};
+use phalanx_types::{OPERATORS_MAX, OperatorIndex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+/// The most sets of signers whose coefficients are kept; when there are more, all are dropped and those
+/// in use come back. Unit: sets.
+pub(crate) const SIGNER_SETS_MAX: usize = 256;
+
+/// The length of a scalar. Unit: bits.
+const SCALAR_BITS: usize = 255;
+
+/// Where an operator's share stands on the polynomial.
+pub(crate) fn evaluation_point(index: OperatorIndex) -> Scalar {
+    Scalar::from(u64::from(index.0) + 1)
+}
+
+/// How to combine the values of one set of signers: `f(0) = scale · Σ weightsᵢ f(xᵢ)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Coefficients {
+    /// One weight for each signer, in the order given.
+    pub(crate) weights: Weights,
+    /// The weight of the sum; `None` stands for one.
+    pub(crate) scale: Option<Weights>,
+    /// The coefficients themselves, in the order given.
+    #[cfg(feature = "toy-scheme")]
+    pub(crate) lambdas: Vec<Scalar>,
+}
+
+impl Coefficients {
+    /// The coefficients of a set of different signers.
+    pub(crate) fn of(signers: &[OperatorIndex]) -> Self {
+        let lambdas = lambdas(signers);
+        let (weights, scale) = match Integers::of(signers) {
+            Some(integers) if integers.saves() => {
+                let denominator = integers.denominator;
+                let scale = (denominator != Scalar::one()).then(|| {
+                    let inverse = denominator.inverse().expect("a product of small primes is not zero in the field");
+                    Weights::from_scalars(&[inverse])
+                });
+                (Weights::from_integers(&integers.weights), scale)
+            }
+            _ => (Weights::from_scalars(&lambdas), None),
+        };
+        Self {
+            weights,
+            scale,
+            #[cfg(feature = "toy-scheme")]
+            lambdas,
+        }
+    }
+}
+
+/// `λᵢ` modulo the group's order.
+fn lambdas(signers: &[OperatorIndex]) -> Vec<Scalar> {
+    let points: Vec<u64> = signers.iter().map(|signer| u64::from(signer.0) + 1).collect();
+    let numerator = product(points.iter().copied());
+    let denominators: Vec<Scalar> = points
+        .iter()
+        .map(|own| {
+            let others = points.iter().filter(|other| *other != own);
+            let negative = others.clone().filter(|other| *other < own).count() % 2 == 1;
+            let magnitude = product(others.map(|other| other.abs_diff(*own)).chain([*own]));
+            if negative { -magnitude } else { magnitude }
+        })
+        .collect();
+    inverses(&denominators).into_iter().map(|inverse| numerator * inverse).collect()
+}
+
+/// The product of numbers up to [`OPERATORS_MAX`], multiplied as integers as long as they fit.
+fn product(factors: impl Iterator<Item = u64>) -> Scalar {
+    let (total, pending) =
+        factors.fold((Scalar::one(), 1_u64), |(total, pending), factor| match pending.checked_mul(factor) {
+            Some(pending) => (total, pending),
+            None => (total * Scalar::from(pending), factor),
+        });
+    total * Scalar::from(pending)
+}
+
+/// The inverses of values other than zero, with one inversion (Montgomery's trick).
+fn inverses(values: &[Scalar]) -> Vec<Scalar> {
+    let mut before = Vec::with_capacity(values.len());
+    let total = values.iter().fold(Scalar::one(), |product, value| {
+        before.push(product);
+        product * *value
+    });
+    let mut rest = total.inverse().expect("different signers stand at different points, none at zero");
+    let mut inverses = vec![Scalar::ZERO; values.len()];
+    for (index, value) in values.iter().enumerate().rev() {
+        inverses[index] = rest * before[index];
+        rest = rest * *value;
+    }
+    inverses
+}
+
+/// `cᵢ = Dλᵢ`, by sign and magnitude, and `D`.
+struct Integers {
+    weights: Vec<(bool, [u64; 4])>,
+    bits: usize,
+    denominator: Scalar,
+}
+
+impl Integers {
+    /// `None` when some magnitude does not lie safely below the group's order.
+    fn of(signers: &[OperatorIndex]) -> Option<Self> {
+        if signers.len() > SCALAR_BITS {
+            // The middle coefficient of consecutive signers is a binomial, longer than a scalar by now.
+            return None;
+        }
+        let rationals: Vec<Rational> = signers.iter().map(|own| Rational::lambda(*own, signers)).collect();
+        let mut lowest = vec![0; factor_max(signers) + 1];
+        for rational in &rationals {
+            for (low, exponent) in lowest.iter_mut().zip(&rational.exponents) {
+                *low = (*low).min(*exponent);
+            }
+        }
+        let weights = rationals
+            .iter()
+            .map(|rational| rational.over(&lowest).map(|magnitude| (rational.negative, magnitude)))
+            .collect::<Option<Vec<_>>>()?;
+        let bits = Weights::from_integers(&weights).bits();
+        let denominator = lowest.iter().zip(0_u64..).fold(Scalar::one(), |product, (low, prime)| {
+            (*low..0).fold(product, |product, _| product * Scalar::from(prime))
+        });
+        Some(Self { weights, bits, denominator })
+    }
+
+    /// Whether they are cheaper than scalars, counting bits of multiplications.
+    fn saves(&self) -> bool {
+        let scale = if self.denominator == Scalar::one() { 0 } else { SCALAR_BITS };
+        self.weights.len() * self.bits + scale < self.weights.len() * SCALAR_BITS
+    }
+}
+
+/// The largest factor of any `λ` of these signers: a point, and so at most [`OPERATORS_MAX`].
+fn factor_max(signers: &[OperatorIndex]) -> usize {
+    signers.iter().map(|signer| signer.as_usize() + 1).max().unwrap_or(0)
+}
+
+/// A rational with small factors: its sign, and the exponent of each prime.
+struct Rational {
+    negative: bool,
+    exponents: Vec<i32>,
+}
+
+impl Rational {
+    /// `λ` of one of the signers.
+    fn lambda(own: OperatorIndex, signers: &[OperatorIndex]) -> Self {
+        let mut rational = Self { negative: false, exponents: vec![0; factor_max(signers) + 1] };
+        for other in signers.iter().filter(|other| **other != own) {
+            rational.multiply(other.as_usize() + 1, 1);
+            rational.multiply(other.0.abs_diff(own.0).into(), -1);
+            rational.negative ^= *other < own;
+        }
+        rational
+    }
+
+    fn multiply(&mut self, mut factor: usize, power: i32) {
+        while factor > 1 {
+            let prime = usize::from(SMALLEST_FACTORS[factor]);
+            self.exponents[prime] += power;
+            factor /= prime;
+        }
+    }
+
+    /// The magnitude over the least common denominator, whose exponents are given negated.
+    fn over(&self, lowest: &[i32]) -> Option<[u64; 4]> {
+        let mut magnitude = [1, 0, 0, 0];
+        for ((exponent, low), prime) in self.exponents.iter().zip(lowest).zip(0_u64..) {
+            for _ in *low..*exponent {
+                multiply(&mut magnitude, prime)?;
+            }
+        }
+        Some(magnitude)
+    }
+}
+
+/// Multiplies little-endian limbs; `None` when the result takes more than 254 bits, which are surely below
+/// the group's order.
+fn multiply(limbs: &mut [u64; 4], factor: u64) -> Option<()> {
+    let mut carry = 0;
+    for limb in limbs.iter_mut() {
+        (*limb, carry) = limb.carrying_mul(factor, carry);
+    }
+    (carry == 0 && limbs[3] >> 62 == 0).then_some(())
+}
+
+/// The smallest prime factor of every number up to [`OPERATORS_MAX`], by the sieve.
+static SMALLEST_FACTORS: LazyLock<Box<[u16; OPERATORS_MAX + 1]>> = LazyLock::new(|| {
+    let mut smallest = Box::new([0_u16; OPERATORS_MAX + 1]);
+    for (candidate, prime) in (0_u16..).take(OPERATORS_MAX + 1).enumerate().skip(2) {
+        if smallest[candidate] == 0 {
+            for multiple in (candidate..=OPERATORS_MAX).step_by(candidate) {
+                if smallest[multiple] == 0 {
+                    smallest[multiple] = prime;
+                }
+            }
+        }
+    }
+    smallest
+});
+
+/// Coefficients by set of signers, shared by every thread that recovers. A pure function, remembered: what
+/// is in the cache changes no result.
+#[derive(Debug, Default)]
+pub(crate) struct CoefficientCache(ArcSwap<BTreeMap<Arc<[OperatorIndex]>, Arc<Coefficients>>>);
+
+impl CoefficientCache {
+    /// The coefficients of a set of different signers, in the order given.
+    pub(crate) fn of(&self, signers: &[OperatorIndex]) -> Arc<Coefficients> {
+        if let Some(known) = self.0.load().get(signers) {
+            return Arc::clone(known);
+        }
+        let computed = Arc::new(Coefficients::of(signers));
+        let mut sets = BTreeMap::clone(&self.0.load());
+        if sets.len() >= SIGNER_SETS_MAX {
+            sets.clear();
+        }
+        sets.insert(signers.into(), Arc::clone(&computed));
+        // Two threads may lose each other's entry here: it is computed again when it is wanted.
+        self.0.store(Arc::new(sets));
+        computed
+    }
+}
+
+/// Weights whose sum over the values of a polynomial at `0, 1, …, last` is zero, for every polynomial of
+/// degree below `coefficients` and, except with negligible probability over `challenge`, for nothing else.
+///
+/// They are a word of the dual of the Reed–Solomon code: `m(xⱼ) / Π (xⱼ − xₖ)` with `m` of degree
+/// `last − coefficients`, here `m(x) = Σ (challenge·x)ᵏ` (SCRAPE, Cascudo and David, eprint 2017/216).
+pub(crate) fn dual_weights(last: usize, coefficients: usize, challenge: Scalar) -> Vec<Scalar> {
+    let numbers: Vec<Scalar> = (0_u64..).take(last + 1).map(Scalar::from).collect();
+    let mut factorials = vec![Scalar::one()];
+    for number in &numbers[1..] {
+        factorials.push(factorials[factorials.len() - 1] * *number);
+    }
+    let differences: Vec<Scalar> = (0..=last)
+        .map(|own| {
+            let magnitude = factorials[own] * factorials[last - own];
+            if (last - own) % 2 == 1 { -magnitude } else { magnitude }
+        })
+        .collect();
+    let degree = last - coefficients;
+    numbers
+        .iter()
+        .zip(inverses(&differences))
+        .map(|(x, inverse)| {
+            let step = challenge * *x;
+            let value = (0..degree).fold(Scalar::one(), |value, _| value * step + Scalar::one());
+            value * inverse
+        })
+        .collect()
+}

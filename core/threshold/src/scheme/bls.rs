@@ -1,0 +1,228 @@
+//! Threshold BLS over any [`Variant`], in batches.
+
+use super::{PartialSigner, Partials, ThresholdScheme};
+use crate::bisect::bisect;
+use crate::error::MisuseError;
+use crate::keys::{PublicKey, SecretShare};
+use crate::lagrange::{CoefficientCache, dual_weights};
+use alloy_primitives::{B256, keccak256};
+use core::fmt;
+use core::marker::PhantomData;
+use phalanx_bls::{Backend, MinSig, PARALLEL_ITEMS_MIN, Point, Scalar, Subgroup, Variant, Weights};
+use phalanx_types::{ClusterSize, OperatorIndex, SignatureBytes};
+use rand::CryptoRng;
+use rayon::prelude::*;
+
+/// Threshold BLS with the public keys of one cluster.
+pub struct Bls<V: Variant> {
+    backend: Backend,
+    key: PublicKey<V>,
+    prepared: V::PreparedKey,
+    share_keys: Vec<V::PublicKey>,
+    coefficients: CoefficientCache,
+}
+
+/// Threshold BLS with signatures in G1: the default.
+pub type BlsMinSig = Bls<MinSig>;
+
+impl<V: Variant> Bls<V> {
+    /// The scheme of a cluster with one share key for each operator, by index.
+    ///
+    /// # Errors
+    /// [`MisuseError::Count`], and [`MisuseError::Inconsistent`] when the share keys are not the cluster
+    /// key's.
+    pub fn new(
+        backend: Backend,
+        size: ClusterSize,
+        key: PublicKey<V>,
+        share_keys: Vec<PublicKey<V>>,
+    ) -> Result<Self, MisuseError> {
+        if share_keys.len() != size.n() {
+            return Err(MisuseError::Count { what: "share keys", actual: share_keys.len(), expected: size.n() });
+        }
+        let prepared = V::prepare(&key.0);
+        let share_keys: Vec<V::PublicKey> = share_keys.into_iter().map(|key| key.0).collect();
+        let scheme = Self { backend, key, prepared, share_keys, coefficients: CoefficientCache::default() };
+        if scheme.shares_are_consistent(size) { Ok(scheme) } else { Err(MisuseError::Inconsistent) }
+    }
+
+    /// The cluster's key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey<V> {
+        &self.key
+    }
+}
+
+impl<V: Variant> Bls<V> {
+    /// Whether the share keys, with the cluster's key at zero, are values of one polynomial of degree
+    /// `q − 1`. The challenge is a hash of all of them, so whoever made them cannot have chosen it.
+    fn shares_are_consistent(&self, size: ClusterSize) -> bool {
+        let keys: Vec<V::PublicKey> = core::iter::once(self.key.0).chain(self.share_keys.iter().copied()).collect();
+        let encoded: Vec<u8> = keys.iter().flat_map(Point::to_bytes).collect();
+        let challenge = Scalar::from_wide(keccak256(encoded).as_slice());
+        let weights = Weights::from_scalars(&dual_weights(size.n(), size.q(), challenge));
+        V::sum_keys(self.backend, &keys, &weights).is_none()
+    }
+
+    /// Which signatures are valid under the cluster's key. All points in the subgroup.
+    fn check_all(&self, rng: &mut dyn CryptoRng, signatures: &[V::Signature], hashes: &[V::Signature]) -> Vec<bool> {
+        let weights = Weights::random(rng, signatures.len());
+        bisect(
+            signatures.len(),
+            false,
+            |range| {
+                let weights = weights.range(range.clone());
+                V::check_messages(self.backend, &self.prepared, &signatures[range.clone()], &hashes[range], &weights)
+            },
+            |index| V::check(self.backend, &self.prepared, &signatures[index], &hashes[index]),
+        )
+    }
+
+    /// As [`Self::check_all`] for those that are there; the rest is not valid.
+    fn check_some(
+        &self,
+        rng: &mut dyn CryptoRng,
+        digests: impl Iterator<Item = B256>,
+        signatures: &[Option<V::Signature>],
+    ) -> Vec<bool> {
+        let digests: Vec<B256> =
+            digests.zip(signatures).filter(|(_, signature)| signature.is_some()).map(|(digest, _)| digest).collect();
+        let messages: Vec<&[u8]> = digests.iter().map(|digest| digest.as_slice()).collect();
+        let hashes = V::hash(self.backend, &messages);
+        let present: Vec<V::Signature> = signatures.iter().copied().flatten().collect();
+        let mut verdicts = self.check_all(rng, &present, &hashes).into_iter();
+        signatures.iter().map(|signature| signature.is_some() && verdicts.next() == Some(true)).collect()
+    }
+
+    /// Combines the partials of each item, given as points (or as `None` where one was no point), and drops
+    /// results outside the subgroup: the partials skipped that check.
+    fn combine(&self, items: &[Partials<'_>], points: &[Option<V::Signature>]) -> Vec<Option<V::Signature>> {
+        let mut offset = 0;
+        let jobs: Vec<(&Partials<'_>, &[Option<V::Signature>])> = items
+            .iter()
+            .map(|item| {
+                let start = offset;
+                offset += item.partials.len();
+                (item, &points[start..offset])
+            })
+            .collect();
+        let combined: Vec<Option<V::Signature>> = if jobs.len() < PARALLEL_ITEMS_MIN {
+            jobs.iter().map(|(item, points)| self.combine_one(item, points)).collect()
+        } else {
+            jobs.par_iter().map(|(item, points)| self.combine_one(item, points)).collect()
+        };
+        let present: Vec<V::Signature> = combined.iter().copied().flatten().collect();
+        let mut verdicts = V::in_subgroup(self.backend, &present).into_iter();
+        combined.into_iter().map(|point| point.filter(|_| verdicts.next() == Some(true))).collect()
+    }
+
+    fn combine_one(&self, item: &Partials<'_>, points: &[Option<V::Signature>]) -> Option<V::Signature> {
+        let points: Vec<V::Signature> = points.iter().copied().collect::<Option<_>>()?;
+        let signers: Vec<OperatorIndex> = item.partials.iter().map(|(signer, _)| *signer).collect();
+        let coefficients = self.coefficients.of(&signers);
+        let sum = V::sum(self.backend, &points, &coefficients.weights)?;
+        match &coefficients.scale {
+            Some(scale) => V::sum(self.backend, &[sum], scale),
+            None => Some(sum),
+        }
+    }
+
+    fn decode(&self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Option<V::Signature>> {
+        V::decode(self.backend, encodings, subgroup).into_iter().map(Result::ok).collect()
+    }
+}
+
+impl<V: Variant> ThresholdScheme for Bls<V> {
+    fn name(&self) -> &'static str {
+        V::NAME
+    }
+
+    fn verify(&self, rng: &mut dyn CryptoRng, items: &[(B256, SignatureBytes)]) -> Vec<bool> {
+        let encodings: Vec<&[u8]> = items.iter().map(|(_, signature)| signature.as_slice()).collect();
+        let signatures = self.decode(&encodings, Subgroup::Checked);
+        self.check_some(rng, items.iter().map(|(digest, _)| *digest), &signatures)
+    }
+
+    fn recover(&self, rng: &mut dyn CryptoRng, items: &[Partials<'_>]) -> Vec<Option<SignatureBytes>> {
+        let encodings: Vec<&[u8]> =
+            items.iter().flat_map(|item| item.partials).map(|(_, partial)| partial.as_slice()).collect();
+        let points = self.decode(&encodings, Subgroup::Skipped);
+        let signatures = self.combine(items, &points);
+        let verdicts = self.check_some(rng, items.iter().map(|item| item.digest), &signatures);
+        signatures
+            .iter()
+            .zip(verdicts)
+            .map(|(signature, good)| signature.filter(|_| good).as_ref().map(signature_bytes))
+            .collect()
+    }
+
+    fn verify_partials(&self, rng: &mut dyn CryptoRng, item: Partials<'_>) -> Vec<bool> {
+        let encodings: Vec<&[u8]> = item.partials.iter().map(|(_, partial)| partial.as_slice()).collect();
+        let points = self.decode(&encodings, Subgroup::Checked);
+        let (keys, signatures): (Vec<V::PublicKey>, Vec<V::Signature>) = item
+            .partials
+            .iter()
+            .zip(&points)
+            .filter_map(|((signer, _), point)| point.map(|point| (self.share_keys[signer.as_usize()], point)))
+            .unzip();
+        let hash = V::hash(self.backend, &[item.digest.as_slice()])[0];
+        let weights = Weights::random(rng, signatures.len());
+        let mut verdicts = bisect(
+            signatures.len(),
+            false,
+            |range| {
+                let weights = weights.range(range.clone());
+                V::check_keys(self.backend, &keys[range.clone()], &signatures[range], &hash, &weights)
+            },
+            |index| V::check_once(self.backend, &keys[index], &signatures[index], &hash),
+        )
+        .into_iter();
+        points.iter().map(|point| point.is_some() && verdicts.next() == Some(true)).collect()
+    }
+}
+
+impl<V: Variant> fmt::Debug for Bls<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bls")
+            .field("scheme", &V::NAME)
+            .field("backend", &self.backend.name())
+            .field("key", &self.key)
+            .field("operators", &self.share_keys.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An operator's share at work under one variant.
+#[derive(Clone)]
+pub struct BlsSigner<V: Variant = MinSig> {
+    share: SecretShare,
+    variant: PhantomData<V>,
+}
+
+impl<V: Variant> BlsSigner<V> {
+    /// Signs with a share.
+    #[must_use]
+    pub fn new(share: SecretShare) -> Self {
+        Self { share, variant: PhantomData }
+    }
+}
+
+impl<V: Variant> PartialSigner for BlsSigner<V> {
+    fn index(&self) -> OperatorIndex {
+        self.share.index()
+    }
+
+    fn sign(&self, digest: &B256) -> SignatureBytes {
+        signature_bytes(&V::sign(self.share.secret(), digest.as_slice()))
+    }
+}
+
+impl<V: Variant> fmt::Debug for BlsSigner<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlsSigner").field("scheme", &V::NAME).field("share", &self.share).finish()
+    }
+}
+
+fn signature_bytes<P: Point>(point: &P) -> SignatureBytes {
+    SignatureBytes::try_from(point.to_bytes().as_slice()).expect("a compressed point has 48 or 96 bytes")
+}
