@@ -36,6 +36,9 @@ pub(super) const FINALIZATIONS: TableDefinition<u64, &[u8]> = TableDefinition::n
 /// What ends terms: nullifications, and notarizations and finalizations of last slots.
 pub(super) const TERMS: TableDefinition<TermKey, &[u8]> = TableDefinition::new("terms");
 
+/// Transactions that were accepted from clients and are not final, by hash.
+pub(super) const POOLED: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("pooled");
+
 /// In [`META`]: the layout, 8 bytes big-endian.
 pub(super) const META_VERSION: &str = "version";
 /// In [`META`]: the cluster's id, 32 bytes.

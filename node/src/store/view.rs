@@ -3,8 +3,8 @@
 use crate::store::StoreError;
 use crate::store::fault::{ChainFile, Fault};
 use crate::store::tables::{
-    FINALIZATIONS, FINALIZED, HEADERS, HeaderRecord, NOTARIZATIONS, NUMBERS, PAYLOADS, RECEIPTS, TERMS, TRANSACTIONS,
-    block_key, certificate, unseal,
+    FINALIZATIONS, FINALIZED, HEADERS, HeaderRecord, NOTARIZATIONS, NUMBERS, PAYLOADS, POOLED, RECEIPTS, TERMS,
+    TRANSACTIONS, block_key, certificate, unseal,
 };
 use phalanx_types::{B256, Block, BlockRef, Bytes, Certificate, Position};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
@@ -245,6 +245,19 @@ impl View {
                 let (key, _) = entry?;
                 let (number, hash) = key.value();
                 found.extend(block(held, number, B256::new(*hash))?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Transactions that were accepted from clients and were not final when this view was made, at most
+    /// `count_max`: what a restarted operator offers again.
+    pub fn pooled(&self, count_max: usize) -> Result<Vec<Bytes>, StoreError> {
+        self.read("reading accepted transactions", |held| {
+            let mut found = Vec::new();
+            for entry in held.open_table(POOLED)?.iter()?.take(count_max) {
+                let (_, bytes) = entry?;
+                found.push(Bytes::copy_from_slice(bytes.value()));
             }
             Ok(found)
         })

@@ -4,7 +4,8 @@ use crate::store::StoreError;
 use crate::store::fault::{ChainFile, Fault};
 use crate::store::tables::{
     BlockKey, FINALIZATIONS, FINALIZED, HEADERS, HeaderRecord, META, META_PRUNED_BELOW, NOTARIZATIONS, NUMBERS,
-    NotarizationKey, PAYLOADS, RECEIPTS, SEAL_BYTES, TERMS, TRANSACTIONS, TermKey, block_key, certificate, seal_into,
+    NotarizationKey, PAYLOADS, POOLED, RECEIPTS, SEAL_BYTES, TERMS, TRANSACTIONS, TermKey, block_key, certificate,
+    seal_into,
 };
 use phalanx_types::{B256, Block, BlockRef, Bytes, Certificate, Position, VoteKind, Wire};
 use redb::{Database, Durability, ReadableTable, Table, WriteTransaction};
@@ -41,6 +42,18 @@ pub enum Write {
     },
     /// Keep a certificate of any kind. The first one held for a vote stays.
     PutCertificate(Certificate),
+    /// Keep a transaction that was accepted from a client until it is final, as EIP-2718 bytes.
+    PutPooled {
+        /// Its hash.
+        hash: B256,
+        /// Its bytes.
+        transaction: Bytes,
+    },
+    /// Forget a transaction that can never become final. One that is final is forgotten by `Finalize`.
+    RemovePooled {
+        /// Its hash.
+        hash: B256,
+    },
     /// Forget blocks (and their notarizations) numbered below `below` that are not final; heights above the
     /// latest final one are never touched.
     PruneUnfinalized {
@@ -97,6 +110,12 @@ impl Writer {
                 Write::PutPayload { block, position } => tables.put_payload(block, *position)?,
                 Write::Finalize { block, receipts, transactions } => tables.finalize(*block, receipts, transactions)?,
                 Write::PutCertificate(held) => tables.put_certificate(held, self.slots_per_term)?,
+                Write::PutPooled { hash, transaction } => {
+                    tables.pooled.insert(&hash.0, transaction.as_ref())?;
+                }
+                Write::RemovePooled { hash } => {
+                    tables.pooled.remove(&hash.0)?;
+                }
                 Write::PruneUnfinalized { below } => tables.prune(*below)?,
             }
         }
@@ -117,6 +136,7 @@ pub(super) struct Tables<'t> {
     notarizations: Table<'t, NotarizationKey, &'static [u8]>,
     finalizations: Table<'t, u64, &'static [u8]>,
     terms: Table<'t, TermKey, &'static [u8]>,
+    pooled: Table<'t, &'static [u8; 32], &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -132,6 +152,7 @@ impl<'t> Tables<'t> {
             notarizations: transaction.open_table(NOTARIZATIONS)?,
             finalizations: transaction.open_table(FINALIZATIONS)?,
             terms: transaction.open_table(TERMS)?,
+            pooled: transaction.open_table(POOLED)?,
         })
     }
 
@@ -194,6 +215,7 @@ impl<'t> Tables<'t> {
         seal_into(self.receipts.insert_reserve(block.number, SEAL_BYTES + receipts.len())?.as_mut(), receipts);
         for (index, hash) in (0_u32..).zip(transactions) {
             self.transactions.insert(&hash.0, (block.number, index))?;
+            self.pooled.remove(&hash.0)?;
         }
         Ok(())
     }

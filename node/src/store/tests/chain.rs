@@ -260,3 +260,20 @@ fn damaged_pages_end_in_errors_and_never_in_wrong_blocks() {
     }
     assert!(corrupt > 0, "some damage must have been seen");
 }
+
+#[test]
+fn accepted_transactions_are_held_until_they_are_final() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chain.redb");
+    let (mut writer, reader) = ChainStore::open(&path, OPTIONS).unwrap().split();
+    let genesis = block(0, 0, 10);
+    let pooled = |hash, byte: u8| Write::PutPooled { hash, transaction: Bytes::from(vec![byte; 100]) };
+    let (included, stays, dropped) = (transaction_hash(0, 1), B256::repeat_byte(0xaa), B256::repeat_byte(0xbb));
+    writer.apply(&[pooled(included, 1), pooled(stays, 2), pooled(dropped, 3)]).unwrap();
+    assert_eq!(reader.view().unwrap().pooled(100).unwrap().len(), 3);
+    assert_eq!(reader.view().unwrap().pooled(2).unwrap().len(), 2);
+    writer.apply(&[put(&genesis), finalize(&genesis), Write::RemovePooled { hash: dropped }]).unwrap();
+    drop((writer, reader));
+    let view = ChainStore::open(&path, OPTIONS).unwrap().reader().view().unwrap();
+    assert_eq!(view.pooled(100).unwrap(), [Bytes::from(vec![2; 100])]);
+}
