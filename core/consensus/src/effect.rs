@@ -74,7 +74,8 @@ pub enum Effect {
         /// Its block.
         block: Arc<Block>,
     },
-    /// Send these own votes again, from the journal; already durable.
+    /// Send this own vote again, from the journal, to everyone; already durable. After a restart the own
+    /// partial counts again.
     ResendVote(Vote),
     /// Send an own proposal again, from the journal.
     ResendProposal {
@@ -94,8 +95,9 @@ pub enum Effect {
         /// The parent, executed here already or soon.
         parent: BlockRef,
     },
-    /// Store and execute a block; answered by `Input::Validated`. Blocks are asked about in an order in
-    /// which parents come first.
+    /// Store and execute a block; answered by `Input::Validated`, once for each time that it is asked.
+    /// Blocks are asked about in an order in which parents come first; a child may be asked about while
+    /// its parent's answer is still awaited.
     Validate(Arc<Block>),
     /// This block and all its ancestors are final: commit them in order. Heights of successive commits
     /// grow. Blocks that are missing are fetched by catch-up, which starts from this certificate.
