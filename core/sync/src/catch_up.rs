@@ -32,6 +32,13 @@ pub struct CatchUpConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
 
+#[cfg(test)]
+impl RequestId {
+    pub(crate) const fn for_test(id: u64) -> Self {
+        Self(id)
+    }
+}
+
 /// What to do. Actions are carried out in order.
 #[derive(Clone, Debug)]
 pub enum Action {
@@ -303,7 +310,7 @@ impl CatchUp {
         }
         let linked = self.finalizations.values().find_map(|finalization| {
             let blocks = self.pool.chain(self.handed, finalization.block()).ok()?;
-            Some((blocks, finalization.clone()))
+            Some((blocks, *finalization))
         });
         let Some((blocks, finalization)) = linked else { return false };
         self.rebase(finalization.block());
@@ -311,7 +318,7 @@ impl CatchUp {
             self.actions.push(Action::Commit { blocks, finalization });
         } else {
             for chunk in blocks.chunks(COMMIT_BLOCKS_MAX) {
-                self.actions.push(Action::Commit { blocks: chunk.to_vec(), finalization: finalization.clone() });
+                self.actions.push(Action::Commit { blocks: chunk.to_vec(), finalization });
             }
         }
         true

@@ -10,6 +10,8 @@
 mod catch_up;
 mod pool;
 mod respond;
+#[cfg(test)]
+mod tests;
 mod wants;
 
 pub use catch_up::{Action, Answer, CatchUp, CatchUpConfig, RequestId};
