@@ -16,10 +16,13 @@ use ring::hmac;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Streams that carry a peer's lanes.
+#[allow(clippy::cast_possible_truncation, reason = "there are three")]
+const LANE_STREAMS: u32 = LANES as u32;
 /// How much of one stream may be in flight. Unit: bytes.
 pub(super) const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// How much of one connection may be in flight: every lane, and requests in both directions. Unit: bytes.
-pub(super) const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * (LANES as u32 + 2 * REQUESTS_PER_PEER_MAX);
+pub(super) const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * (LANE_STREAMS + 2 * REQUESTS_PER_PEER_MAX);
 /// How often a silent connection is probed.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_millis(500);
 /// After how much silence a peer is taken for dead. (A restarted one is noticed sooner: its socket answers
@@ -43,7 +46,7 @@ pub(super) fn transport() -> Arc<TransportConfig> {
     let idle = IdleTimeout::try_from(IDLE_TIMEOUT).expect("a few seconds fit in a variable-length integer");
     let mut transport = TransportConfig::default();
     transport
-        .max_concurrent_uni_streams(VarInt::from_u32(LANES as u32))
+        .max_concurrent_uni_streams(VarInt::from_u32(LANE_STREAMS))
         .max_concurrent_bidi_streams(VarInt::from_u32(REQUESTS_PER_PEER_MAX))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
