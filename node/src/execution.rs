@@ -19,61 +19,40 @@
 //! and receipts of the past (the store).
 
 mod block;
+mod call;
+mod engine;
 mod error;
+mod genesis;
+mod header;
+mod overlay;
+mod payload;
+mod run;
+mod senders;
+mod state;
+mod store;
+mod trie;
+
+#[cfg(test)]
+mod tests;
 
 pub use block::{BuildAttributes, ExecutedBlock, Outcome, RecoveredTransaction, Skip, TransactionSource, Verdict};
+pub use call::{CALL_GAS_MAX, CallOutcome};
+pub use engine::{Embedded, EmbeddedOptions};
 pub use error::ExecutionError;
+pub use genesis::{ChainSpec, DEVNET_GAS_LIMIT, FOUNDRY_BALANCE_WEI, Genesis, devnet_genesis, foundry_accounts};
+pub use payload::EmbeddedInspector;
+pub use senders::SENDERS_CACHED_MAX;
+pub use state::{AccountRecord, StateReader, StateView};
+pub use store::{BLOCK_HASHES_MAX, STATE_FILE};
 
 /// How far a block's timestamp may lie ahead of a validator's clock. Unit: seconds.
 pub const TIMESTAMP_DRIFT_S_MAX: u64 = 2;
 /// The most unfinalized blocks that are held; beyond it the oldest without children is forgotten, and is
 /// validated again when it is needed.
 pub const UNFINALIZED_BLOCKS_MAX: usize = 1_024;
+/// What the diffs of unfinalized blocks may take before the oldest without children is forgotten. Unit: bytes.
+pub const UNFINALIZED_BYTES_MAX: usize = 256 << 20;
+/// The most finalized blocks that are lost in a crash, and are replayed from the store.
+pub const REPLAY_BLOCKS_MAX: u64 = 2_048;
 /// The most extra data that a header holds. Unit: bytes.
 pub const EXTRA_DATA_BYTES_MAX: usize = 32;
-
-// The signatures that follow are being written; callers may rely on them.
-//
-// impl Genesis {
-//     pub fn new(file: alloy_genesis::Genesis) -> Result<Self, ExecutionError>;
-//     pub fn from_json(text: &str) -> Result<Self, ExecutionError>;
-//     pub fn header(&self) -> &alloy_consensus::Header;
-//     pub fn reference(&self) -> BlockRef;             // number 0 and hash
-//     pub fn chain_id(&self) -> u64;
-//     pub fn block(&self) -> Block;                     // with its payload
-// }
-// pub fn devnet_genesis(chain_id: u64, prefunded: &[(Address, U256)]) -> alloy_genesis::Genesis;
-// pub fn foundry_accounts() -> Vec<(Address, U256)>;   // 10 accounts, 10,000 ether each
-//
-// pub struct EmbeddedInspector;                        // Default; impl BlockInspector
-//
-// impl Embedded {                                      // Send, not Sync
-//     pub fn open(path: &Path, genesis: &Genesis, options: EmbeddedOptions) -> Result<Self, ExecutionError>;
-//     pub fn finalized(&self) -> BlockRef;
-//     pub fn remember_senders(&mut self, senders: impl IntoIterator<Item = (B256, Address)>);
-//     pub fn build(&mut self, parent_hash: B256, attributes: &BuildAttributes, source: &mut dyn TransactionSource)
-//         -> Result<Arc<ExecutedBlock>, ExecutionError>;   // already known as valid
-//     pub fn validate(&mut self, block: &Block, now_s: u64) -> Result<Verdict, ExecutionError>;
-//         // now_s = u64::MAX for a certified block
-//     pub fn commit(&mut self, hash: B256) -> Result<Vec<Arc<ExecutedBlock>>, ExecutionError>; // ascending; empty if final already
-//     pub fn executed(&self, hash: B256) -> Option<Arc<ExecutedBlock>>;
-//     pub fn reader(&self) -> StateReader;
-//     pub fn flush(&mut self) -> Result<(), ExecutionError>;   // durable; also on drop
-// }
-// impl StateReader {                                   // Clone, Send, Sync
-//     pub fn finalized(&self) -> StateView;
-//     pub fn at(&self, hash: B256) -> Option<StateView>;       // finalized or unfinalized
-//     pub fn executed(&self, hash: B256) -> Option<Arc<ExecutedBlock>>; // unfinalized ones
-// }
-// impl StateView {                                     // Clone, Send, Sync
-//     pub fn reference(&self) -> BlockRef;
-//     pub fn header(&self) -> &Header;
-//     pub fn chain_id(&self) -> u64;
-//     pub fn account(&self, address: Address) -> Result<Option<AccountRecord>, ExecutionError>; // nonce, balance, code_hash, storage_root
-//     pub fn storage(&self, address: Address, slot: U256) -> Result<U256, ExecutionError>;
-//     pub fn code(&self, address: Address) -> Result<Bytes, ExecutionError>;
-//     pub fn block_hash(&self, number: u64) -> Result<Option<B256>, ExecutionError>;  // last 256
-//     pub fn call(&self, request: &TransactionRequest) -> Result<CallOutcome, ExecutionError>;
-//     pub fn estimate_gas(&self, request: &TransactionRequest) -> Result<CallOutcome, ExecutionError>; // Success.gas_used is the estimate
-// }
-// pub enum CallOutcome { Success { output: Bytes, gas_used: u64 }, Revert { output: Bytes, gas_used: u64 }, Halt { reason: String, gas_used: u64 } }

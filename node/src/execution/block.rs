@@ -3,8 +3,8 @@
 //!
 //! Invariant: an [`ExecutedBlock`] holds one sender and one receipt for each transaction, in block order.
 
-use alloy_consensus::transaction::{Recovered, TxHashRef};
-use alloy_consensus::{Header, ReceiptEnvelope, Transaction as _, TxEnvelope, TxReceipt};
+use alloy_consensus::transaction::Recovered;
+use alloy_consensus::{Header, ReceiptEnvelope, Transaction as _, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes, Log};
 use phalanx_types::{Block, BlockRef};
 use std::sync::Arc;
