@@ -47,9 +47,9 @@ pub enum HaltReason {
     /// Two certificates that cannot both exist with at most `f` Byzantine operators.
     ConflictingCertificates {
         /// One.
-        first: Certificate,
+        first: Box<Certificate>,
         /// The other.
-        second: Certificate,
+        second: Box<Certificate>,
     },
 }
 
@@ -87,7 +87,7 @@ pub enum Effect {
     /// Send a certificate to everyone: once when it is learnt, again by rule 8.
     Forward(Verified<Certificate>),
     /// Send the evidence to everyone, once.
-    ForwardEquivocation(Verified<Equivocation>),
+    ForwardEquivocation(Box<Verified<Equivocation>>),
     /// Build a block for `position` on `parent`; answered by `Input::Built`.
     Build {
         /// The position.

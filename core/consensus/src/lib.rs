@@ -9,17 +9,31 @@
 //! the copies that other threads read.
 #![forbid(unsafe_code)]
 
+mod blocks;
+mod certificates;
 mod config;
 mod effect;
 mod engine;
+mod fetches;
 mod input;
+mod jitter;
+mod own;
+mod pace;
+mod peers;
+mod proposals;
 mod rule;
+mod rules;
 mod status;
+mod term;
+mod timeouts;
 mod window;
 
+pub use blocks::{HELD_PAYLOAD_BYTES_MAX, UNFINALIZED_BLOCKS_MAX};
+pub use certificates::UNFINALIZED_TERMS_MAX;
 pub use config::{Collectors, Config, ConfigError, PIPELINE_DEPTH_MAX, SLOTS_PER_TERM_MAX};
 pub use effect::{Effect, HaltReason, Missing, Outbox, Recipients};
 pub use engine::Engine;
+pub use fetches::MISSING_BLOCKS_MAX;
 pub use input::{BuildFailure, Input, Restored, Verdict};
 pub use rule::{Rule, RuleCounts};
 pub use status::Status;

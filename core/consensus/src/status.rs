@@ -36,6 +36,8 @@ pub struct Status {
     pub blocks_held: usize,
     /// Unfinalized certificates that are held.
     pub certificates_held: usize,
+    /// Proposals that are held, of the current term and the next.
+    pub proposals_held: usize,
     /// The engine has stopped for good.
     pub halted: bool,
 }

@@ -1,0 +1,115 @@
+//! What the other operators were heard to do: who has left a term, who is silent, who is marked absent.
+//! Authenticated by connection, not evidence.
+//!
+//! Memory: for each operator two slots and two bits.
+
+use phalanx_types::{ClusterSize, OperatorIndex};
+
+/// What was heard of one operator.
+#[derive(Clone, Debug, Default)]
+struct Peer {
+    /// Its highest `Nullify` in the current term.
+    nullify: Option<u32>,
+    /// Its highest `Nullify` in the next term.
+    nullify_next: Option<u32>,
+    /// Anything, since the current term was entered.
+    heard: bool,
+    absent: bool,
+}
+
+/// What became of a silent leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marked {
+    /// Nothing: it was marked before.
+    Already,
+    /// It is marked absent now.
+    New,
+    /// More than `f` would be marked, so none is.
+    TooMany,
+}
+
+/// All operators.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    size: ClusterSize,
+    me: OperatorIndex,
+    peers: Vec<Peer>,
+}
+
+impl Peers {
+    pub(crate) fn new(size: ClusterSize, me: OperatorIndex) -> Self {
+        Self { size, me, peers: vec![Peer::default(); size.n()] }
+    }
+
+    /// Whether a sender can be heard: it has a seat, and is another operator.
+    pub(crate) fn is_other(&self, from: OperatorIndex) -> bool {
+        from != self.me && from.as_usize() < self.peers.len()
+    }
+
+    /// An operator was heard; whether that cleared its mark.
+    pub(crate) fn hear(&mut self, from: OperatorIndex) -> bool {
+        let peer = &mut self.peers[from.as_usize()];
+        peer.heard = true;
+        core::mem::take(&mut peer.absent)
+    }
+
+    /// An operator sent a `Nullify` of the current term.
+    pub(crate) fn nullify(&mut self, from: OperatorIndex, slot: u32) {
+        let peer = &mut self.peers[from.as_usize()];
+        peer.nullify = peer.nullify.max(Some(slot));
+    }
+
+    /// An operator sent a `Nullify` of the next term.
+    pub(crate) fn nullify_next(&mut self, from: OperatorIndex, slot: u32) {
+        let peer = &mut self.peers[from.as_usize()];
+        peer.nullify_next = peer.nullify_next.max(Some(slot));
+    }
+
+    /// The next term was entered, or a later one.
+    pub(crate) fn enter(&mut self, is_next: bool) {
+        for peer in &mut self.peers {
+            let next = peer.nullify_next.take();
+            peer.nullify = if is_next { next } else { None };
+            peer.heard = false;
+        }
+    }
+
+    /// Whether an operator has left the current term above a finalized slot.
+    pub(crate) fn has_left(&self, operator: OperatorIndex, finalized_slot: Option<u32>) -> bool {
+        self.peers[operator.as_usize()].nullify > finalized_slot
+    }
+
+    /// How many others have left the current term above a finalized slot.
+    pub(crate) fn left(&self, finalized_slot: Option<u32>) -> usize {
+        self.size.operators().filter(|operator| self.has_left(*operator, finalized_slot)).count()
+    }
+
+    /// Whether an operator was silent since the current term was entered, while a quorum was heard.
+    pub(crate) fn is_silent(&self, operator: OperatorIndex) -> bool {
+        let heard = self.peers.iter().filter(|peer| peer.heard).count();
+        operator != self.me && !self.peers[operator.as_usize()].heard && heard + 1 >= self.size.q()
+    }
+
+    /// Marks an operator absent.
+    pub(crate) fn mark_absent(&mut self, operator: OperatorIndex) -> Marked {
+        if self.is_absent(operator) {
+            return Marked::Already;
+        }
+        let marked = self.peers.iter().filter(|peer| peer.absent).count();
+        if marked + 1 > self.size.f() {
+            self.peers.iter_mut().for_each(|peer| peer.absent = false);
+            return Marked::TooMany;
+        }
+        self.peers[operator.as_usize()].absent = true;
+        Marked::New
+    }
+
+    pub(crate) fn is_absent(&self, operator: OperatorIndex) -> bool {
+        self.peers[operator.as_usize()].absent
+    }
+
+    /// Who is marked.
+    pub(crate) fn absent(&self) -> Vec<OperatorIndex> {
+        self.size.operators().filter(|operator| self.is_absent(*operator)).collect()
+    }
+}
