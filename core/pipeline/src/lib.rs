@@ -35,6 +35,8 @@ mod ring;
 mod sign;
 mod snapshot;
 mod stage;
+#[cfg(test)]
+mod testing;
 mod turn;
 mod verify;
 

@@ -75,6 +75,11 @@ pub trait CommitObserver: Send {
 
     /// It ended; so many records and bytes are durable.
     fn ended(&mut self, records: usize, bytes: usize);
+
+    /// A record was added to the group that the next commit makes durable: for checkers.
+    fn appended(&mut self, record: &Record) {
+        let _ = record;
+    }
 }
 
 /// Watches nothing.
@@ -195,6 +200,7 @@ impl<D: Disk> SignStage<D> {
 
     fn append(&mut self, record: Record) -> Result<(), FatalError> {
         self.wiring.journal.append(&record)?;
+        self.wiring.observer.appended(&record);
         self.group_records += 1;
         self.own_records.push(record);
         Ok(())
@@ -336,3 +342,6 @@ impl<D: Disk> Stage for SignStage<D> {
         Progress { did_work: intents > 0, wake_at: None }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -406,3 +406,6 @@ impl Stage for VerifyStage {
 fn operator(index: usize) -> OperatorIndex {
     OperatorIndex(u16::try_from(index).expect("an index of an operator is below OPERATORS_MAX"))
 }
+
+#[cfg(test)]
+mod tests;
