@@ -28,6 +28,11 @@ mod term;
 mod timeouts;
 mod window;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use blocks::{HELD_PAYLOAD_BYTES_MAX, UNFINALIZED_BLOCKS_MAX};
 pub use certificates::UNFINALIZED_TERMS_MAX;
 pub use config::{Collectors, Config, ConfigError, PIPELINE_DEPTH_MAX, SLOTS_PER_TERM_MAX};
