@@ -39,10 +39,12 @@ pub trait Point: Copy + Eq + fmt::Debug + Send + Sync + 'static {
 
 /// A point of G1 other than infinity.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct G1(pub(crate) blst_p1_affine);
 
 /// A point of G2 other than infinity.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct G2(pub(crate) blst_p2_affine);
 
 impl G1 {

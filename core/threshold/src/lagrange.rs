@@ -262,3 +262,121 @@ pub(crate) fn dual_weights(last: usize, coefficients: usize, challenge: Scalar) 
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dealer::Polynomial;
+    use proptest::prelude::*;
+    use rand_chacha::ChaCha12Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    fn operators(points: &[u16]) -> Vec<OperatorIndex> {
+        points.iter().map(|point| OperatorIndex(point - 1)).collect()
+    }
+
+    fn integers(points: &[u16]) -> (Vec<i64>, Scalar) {
+        let integers = Integers::of(&operators(points)).expect("small");
+        let weights = integers.weights.iter().map(|(negative, [low, rest @ ..])| {
+            assert_eq!(rest, &[0; 3]);
+            let magnitude = i64::try_from(*low).unwrap();
+            if *negative { -magnitude } else { magnitude }
+        });
+        (weights.collect(), integers.denominator)
+    }
+
+    #[test]
+    fn small_sets_have_small_integers() {
+        assert_eq!(integers(&[1]), (vec![1], Scalar::one()));
+        assert_eq!(integers(&[1, 2, 3]), (vec![3, -3, 1], Scalar::one()));
+        assert_eq!(integers(&[1, 2, 4]), (vec![8, -6, 1], Scalar::from(3)));
+        assert_eq!(integers(&[1, 3, 4]), (vec![2, -2, 1], Scalar::one()));
+        assert_eq!(integers(&[2, 3, 4]), (vec![6, -8, 3], Scalar::one()));
+        assert_eq!(integers(&[4, 1, 3]), (vec![1, 2, -2], Scalar::one()), "in the order given");
+    }
+
+    /// What the weights and the scale say, as scalars.
+    fn by_integers(signers: &[OperatorIndex]) -> Option<Vec<Scalar>> {
+        let integers = Integers::of(signers)?;
+        let inverse = integers.denominator.inverse().expect("not zero");
+        let scalar = |(negative, limbs): &(bool, [u64; 4])| {
+            let bytes: Vec<u8> = limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()).collect();
+            let magnitude = Scalar::from_wide(&bytes);
+            if *negative { -magnitude } else { magnitude }
+        };
+        Some(integers.weights.iter().map(|weight| scalar(weight) * inverse).collect())
+    }
+
+    fn recovers(signers: &[OperatorIndex], seed: u64) {
+        let polynomial = Polynomial::random(&mut ChaCha12Rng::seed_from_u64(seed), signers.len());
+        let lambdas = lambdas(signers);
+        let value = signers
+            .iter()
+            .zip(&lambdas)
+            .fold(Scalar::ZERO, |sum, (signer, lambda)| sum + *polynomial.share(*signer) * *lambda);
+        assert_eq!(value, polynomial.at(Scalar::ZERO));
+        if let Some(other) = by_integers(signers) {
+            assert_eq!(other, lambdas);
+        }
+    }
+
+    fn signers() -> impl Strategy<Value = Vec<OperatorIndex>> {
+        let one = (0..OPERATORS_MAX).prop_map(|index| OperatorIndex(u16::try_from(index).unwrap()));
+        prop::collection::btree_set(one, 1..40).prop_map(|set| set.into_iter().collect::<Vec<_>>()).prop_shuffle()
+    }
+
+    proptest! {
+        #[test]
+        fn any_set_of_signers_recovers(signers in signers(), seed: u64) {
+            recovers(&signers, seed);
+        }
+    }
+
+    #[test]
+    fn large_sets_recover() {
+        for count in [67_u16, 171, 256, 683] {
+            let consecutive: Vec<OperatorIndex> = (0..count).map(OperatorIndex).collect();
+            recovers(&consecutive, 1);
+            let spread: Vec<OperatorIndex> = (0..count).map(|index| OperatorIndex(index + index / 2)).collect();
+            recovers(&spread, 2);
+        }
+    }
+
+    #[test]
+    fn integers_are_used_where_they_save() {
+        let bits = |points: &[u16]| Coefficients::of(&operators(points)).weights.bits();
+        assert!(bits(&[1, 2, 3]) <= 4);
+        assert!(bits(&(1..=67).collect::<Vec<_>>()) < 80);
+        assert_eq!(bits(&(1..=300).collect::<Vec<_>>()), SCALAR_BITS);
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_changes_nothing() {
+        let cache = CoefficientCache::default();
+        for round in 0..2 {
+            for index in 0..u16::try_from(SIGNER_SETS_MAX + 10).unwrap() {
+                let signers = [OperatorIndex(index), OperatorIndex(index + 1)];
+                let (cached, fresh) = (cache.of(&signers), Coefficients::of(&signers));
+                assert_eq!((&cached.weights, &cached.scale), (&fresh.weights, &fresh.scale), "round {round}");
+                assert!(cache.0.load().len() <= SIGNER_SETS_MAX);
+            }
+        }
+        let signers = [OperatorIndex(3), OperatorIndex(1)];
+        assert!(Arc::ptr_eq(&cache.of(&signers), &cache.of(&signers)));
+    }
+
+    #[test]
+    fn dual_weights_annihilate_polynomials_of_low_degree_only() {
+        let challenge = Scalar::from(0x1234_5678_9abc);
+        for (n, q) in [(1, 1), (3, 3), (4, 3), (10, 7), (100, 67)] {
+            let weights = dual_weights(n, q, challenge);
+            let sum = |coefficients: usize| {
+                let polynomial = Polynomial::random(&mut ChaCha12Rng::seed_from_u64(9), coefficients);
+                let values = (0_u64..).take(n + 1).map(|point| polynomial.at(Scalar::from(point)));
+                values.zip(&weights).fold(Scalar::ZERO, |sum, (value, weight)| sum + value * *weight)
+            };
+            assert_eq!(sum(q), Scalar::ZERO);
+            assert_ne!(sum(q + 1), Scalar::ZERO);
+        }
+    }
+}

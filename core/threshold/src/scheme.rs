@@ -29,7 +29,8 @@ pub trait ThresholdScheme: Send + Sync + fmt::Debug {
     /// partial of that item is bad.
     fn recover(&self, rng: &mut dyn CryptoRng, items: &[Partials<'_>]) -> Vec<Option<SignatureBytes>>;
 
-    /// Whether each partial of one digest is its operator's. One batch; only a failure is bisected.
+    /// Whether each partial of one digest is its operator's: bisected, on the understanding that
+    /// [`Self::recover`] failed and so some partial is bad.
     fn verify_partials(&self, rng: &mut dyn CryptoRng, item: Partials<'_>) -> Vec<bool>;
 }
 

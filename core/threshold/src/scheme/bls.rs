@@ -167,9 +167,11 @@ impl<V: Variant> ThresholdScheme for Bls<V> {
             .unzip();
         let hash = V::hash(self.backend, &[item.digest.as_slice()])[0];
         let weights = Weights::random(rng, signatures.len());
+        // Some partial is bad: if not one that is no point, then one of these.
+        let suspected = signatures.len() == points.len();
         let mut verdicts = bisect(
             signatures.len(),
-            false,
+            suspected,
             |range| {
                 let weights = weights.range(range.clone());
                 V::check_keys(self.backend, &keys[range.clone()], &signatures[range], &hash, &weights)
