@@ -18,7 +18,7 @@ use core::fmt;
 use own::{OwnRecords, Standing};
 use phalanx_consensus::Recipients;
 use phalanx_journal::{Disk, Journal, JournalError};
-use phalanx_threshold::{Identity, PartialSigner, Verifier, digest};
+use phalanx_threshold::{Identity, PartialSigner, Verified, Verifier, digest};
 use phalanx_types::{
     Block, Certificate, Message, Position, Proposal, Record, SignedVote, Time, UnsignedProposal, Vote,
 };
@@ -126,17 +126,24 @@ impl<D> fmt::Debug for SignStage<D> {
 }
 
 impl<D: Disk> SignStage<D> {
-    /// `records` are the journal's.
-    pub(crate) fn new(wiring: SignWiring<D>, records: Vec<Record>, slots_per_term: u32) -> Result<Self, RestoreError> {
+    /// `records` are the journal's, `certificates` all that the engine starts from: what the journal lacks
+    /// of them (a chain store may know more) is kept first, so that both judge by the same.
+    pub(crate) fn new(
+        wiring: SignWiring<D>,
+        records: Vec<Record>,
+        certificates: &[Verified<Certificate>],
+        slots_per_term: u32,
+    ) -> Result<Self, RestoreError> {
         let own_records = OwnRecords::restore(records, wiring.signer.index(), slots_per_term)?;
-        Ok(Self {
-            wiring,
-            own_records,
-            outbound: VecDeque::new(),
-            own: VecDeque::new(),
-            group_records: 0,
-            is_dead: false,
-        })
+        let (outbound, own) = (VecDeque::new(), VecDeque::new());
+        let mut stage = Self { wiring, own_records, outbound, own, group_records: 0, is_dead: false };
+        for certificate in certificates {
+            if let Err(error) = stage.keep(**certificate) {
+                stage.die(error);
+                break;
+            }
+        }
+        Ok(stage)
     }
 
     /// The journal, for fault injection and gauges.

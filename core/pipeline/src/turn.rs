@@ -195,6 +195,7 @@ impl<D: Disk> Turn<D> {
                 counters: Arc::clone(&counters),
             },
             restored.records.clone(),
+            &restored.certificates,
             engine.slots_per_term,
         )?;
         let mut outbox = Outbox::new();

@@ -197,15 +197,18 @@ impl OwnRecords {
     /// Lets go of what the highest finalization makes useless.
     pub(super) fn prune(&mut self) {
         if let Some(floor) = self.floor {
+            // A leader that restarts goes on from its last proposal, also when that is final.
+            let last = self.proposals.last_key_value().map(|(position, _)| *position);
+            let is_open = |position: Position| position > floor || Some(position) == last;
             let mut log = core::mem::take(&mut self.log);
             log.retain(|record| match record {
                 Record::Certificate(certificate) => self.must_keep(&certificate.vote, floor),
                 Record::Vote(signed) => signed.vote.position > floor,
-                Record::Proposal(proposal) => proposal.header.position > floor,
+                Record::Proposal(proposal) => is_open(proposal.header.position),
             });
             self.log = log;
             self.votes.retain(|(_, position), _| *position > floor);
-            self.proposals.retain(|position, _| *position > floor);
+            self.proposals.retain(|position, _| is_open(*position));
             let mut kept = core::mem::take(&mut self.kept);
             kept.retain(|vote| self.must_keep(vote, floor));
             self.kept = kept;
@@ -322,6 +325,8 @@ mod tests {
             kept(Vote::nullify(at(2, 9))),
             kept(Vote::notarize(at(2, 8), block(7))),
             kept(Vote::finalize(at(3, 4), block(1))),
+            proposed(at(3, 3), block(8)),
+            proposed(at(3, 4), block(1)),
             signed(Vote::notarize(at(3, 5), block(2))),
         ]);
         own.prune();
@@ -331,9 +336,10 @@ mod tests {
         let expected = [
             kept(Vote::nullify(at(2, 9))),
             kept(Vote::finalize(at(3, 4), block(1))),
+            proposed(at(3, 4), block(1)),
             signed(Vote::notarize(at(3, 5), block(2))),
         ];
-        assert_eq!(own.retained(), expected, "the certificate of entry, the finalization, and what is above it");
+        assert_eq!(own.retained(), expected, "entry, finalization, last proposal, and what is above");
         let again = OwnRecords::restore(own.retained().to_vec(), ME, 50).expect("consistent");
         assert_eq!(again.floor, Some(at(3, 4)));
     }

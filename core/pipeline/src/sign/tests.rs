@@ -59,7 +59,7 @@ impl Bench {
             observer: Box::new(Balanced::default()),
             counters: Arc::clone(&counters),
         };
-        let stage = SignStage::new(wiring, records, 50).expect("consistent");
+        let stage = SignStage::new(wiring, records, &[], 50).expect("consistent");
         Self { cluster, stage, intents, outbound, own, counters }
     }
 
