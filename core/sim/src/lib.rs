@@ -1,1 +1,19 @@
 //! The whole cluster in virtual time on one seed.
+pub mod byzantine;
+pub mod clock;
+pub mod cluster;
+pub mod disk;
+pub mod executor;
+pub mod failure;
+pub mod keys;
+pub mod network;
+pub mod operator;
+pub mod packet;
+pub mod payload;
+pub mod queue;
+pub mod random;
+pub mod scenario;
+pub mod store;
+pub mod trace;
+pub mod workload;
+pub mod world;

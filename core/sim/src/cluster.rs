@@ -1,0 +1,503 @@
+//! A whole cluster on one seed: makes it, lets time pass, and does to it what a scenario says.
+
+use crate::byzantine::BehaviourKind;
+use crate::clock::Clock;
+use crate::disk::any_unsynced;
+use crate::failure::Failure;
+use crate::keys::{Keys, Scheme};
+use crate::network::{Link, Network};
+use crate::operator::{Operator, OperatorConfig};
+use crate::queue::Queue;
+use crate::random::{Random, Stream, micros};
+use crate::trace::Trace;
+use crate::workload::{Senders, Workload};
+use crate::world::{Delays, Event, World};
+use core::time::Duration;
+use phalanx_checkers::{Checkers, Setting};
+use phalanx_consensus::{Collectors, Config, RuleCounts};
+use phalanx_types::{B256, BlockRef, Bytes, ClusterSize, OperatorIndex, Time};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// How often a Byzantine operator does something of its own accord.
+pub const BYZANTINE_TICK: Duration = Duration::from_millis(50);
+/// Transactions that clients hold back because nobody took them; beyond it they make no new ones.
+const CLIENT_BACKLOG_MAX: usize = 1_000;
+
+/// What a cluster is made of.
+#[derive(Clone, Debug)]
+pub struct ClusterConfig {
+    /// Fixes everything that is left to chance.
+    pub seed: u64,
+    /// How many operators.
+    pub size: ClusterSize,
+    /// `W`.
+    pub slots_per_term: u32,
+    /// `D`.
+    pub pipeline_depth: u32,
+    /// The time between two proposals.
+    pub block_time: Duration,
+    /// The progress timeout at rest; all other timeouts follow from it.
+    pub progress_timeout: Duration,
+    /// How votes are signed.
+    pub scheme: Scheme,
+    /// Every link at the start.
+    pub link: Link,
+    /// Who is Byzantine, and how.
+    pub byzantine: Vec<(OperatorIndex, BehaviourKind)>,
+    /// How long things take.
+    pub delays: Delays,
+    /// By how much wall clocks are wrong, at most.
+    pub wall_skew_max: Duration,
+    /// By how much monotonic clocks drift, at most. Unit: parts per million.
+    pub drift_ppm_max: u32,
+    /// How long a watched operator may go without a commit.
+    pub liveness_bound: Duration,
+    /// Where journals are compacted. Unit: bytes.
+    pub compaction_bytes: u64,
+    /// Whether the trace keeps text.
+    pub verbose: bool,
+}
+
+impl ClusterConfig {
+    /// `n` operators in one region, with 100 ms blocks and terms of 8 slots.
+    ///
+    /// # Panics
+    /// When there is no cluster of that size.
+    #[must_use]
+    pub fn new(seed: u64, n: usize) -> Self {
+        Self {
+            seed,
+            size: ClusterSize::new(n).expect("a size within the bounds of a cluster"),
+            slots_per_term: 8,
+            pipeline_depth: 4,
+            block_time: Duration::from_millis(100),
+            progress_timeout: Duration::from_millis(500),
+            scheme: Scheme::Toy,
+            link: Link::GOOD,
+            byzantine: Vec::new(),
+            delays: Delays { sync_max: Duration::from_millis(2), execution_max: Duration::from_millis(4) },
+            wall_skew_max: Duration::ZERO,
+            drift_ppm_max: 0,
+            liveness_bound: Duration::from_secs(3),
+            compaction_bytes: phalanx_journal::COMPACTION_BYTES,
+            verbose: false,
+        }
+    }
+
+    fn genesis(&self) -> BlockRef {
+        BlockRef::new(0, B256::repeat_byte(0x67))
+    }
+
+    fn engine(&self, me: OperatorIndex) -> Config {
+        let progress = self.progress_timeout;
+        Config {
+            me,
+            size: self.size,
+            epoch: 0,
+            genesis: self.genesis(),
+            slots_per_term: self.slots_per_term,
+            block_time: self.block_time,
+            pipeline_depth: self.pipeline_depth,
+            progress_timeout_min: progress,
+            progress_timeout_max: progress * 8,
+            finality_lag_min: progress * 2,
+            finality_lag_max: progress * 16,
+            resend_interval_min: progress / 3,
+            resend_interval_max: progress * 4,
+            jitter_seed: self.seed ^ u64::from(me.0),
+            collectors: Collectors::default(),
+        }
+    }
+}
+
+/// What came of a simulation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The hash of all events.
+    pub trace_hash: u64,
+    /// How many there were.
+    pub events: u64,
+    /// Virtual time that passed.
+    pub elapsed: Duration,
+    /// The highest finalized height.
+    pub finalized: u64,
+    /// How many terms were left.
+    pub term_changes: u64,
+    /// How many transactions were committed.
+    pub transactions: u64,
+    /// How often each arm of the protocol was taken, by all honest operators together.
+    pub rules: RuleCounts,
+}
+
+/// A cluster, and its virtual time.
+#[derive(Debug)]
+pub struct Cluster {
+    config: ClusterConfig,
+    /// What the operators share.
+    pub world: World,
+    operators: Vec<Operator>,
+    faults: Random,
+    workload: Workload,
+    load_interval: Option<Duration>,
+    backlog: VecDeque<Bytes>,
+    /// Clients send to these.
+    served: Vec<OperatorIndex>,
+}
+
+impl Cluster {
+    /// Makes the operators and starts them all.
+    #[must_use]
+    pub fn new(config: ClusterConfig) -> Self {
+        let mut cluster = Self::unstarted(config);
+        for operator in cluster.config.size.operators() {
+            cluster.restart(operator);
+        }
+        cluster
+    }
+
+    /// Makes the operators; none runs.
+    #[must_use]
+    pub fn unstarted(config: ClusterConfig) -> Self {
+        let seed = config.seed;
+        let byzantine: BTreeSet<OperatorIndex> = config.byzantine.iter().map(|(operator, _)| *operator).collect();
+        let setting = Setting {
+            size: config.size,
+            slots_per_term: config.slots_per_term,
+            genesis: config.genesis(),
+            byzantine: byzantine.clone(),
+            liveness_bound: config.liveness_bound,
+        };
+        let world = World {
+            queue: Queue::default(),
+            network: Network::new(config.size.n(), config.link, Random::new(seed, Stream::Network)),
+            checkers: Checkers::new(&setting),
+            trace: Trace::new(config.verbose),
+            senders: Senders::default(),
+            delays: config.delays,
+            delay_random: Random::new(seed, Stream::Delays),
+            failure: None,
+        };
+        let operators = operators(&config, &byzantine);
+        let served = config.size.operators().filter(|operator| !byzantine.contains(operator)).collect();
+        let mut cluster = Self {
+            world,
+            operators,
+            faults: Random::new(seed, Stream::Faults),
+            workload: Workload::new(seed),
+            load_interval: None,
+            backlog: VecDeque::new(),
+            served,
+            config,
+        };
+        for operator in byzantine {
+            cluster.world.queue.push(Time::ZERO + BYZANTINE_TICK, Event::Misbehave { operator });
+        }
+        cluster
+    }
+
+    /// What it was made of.
+    #[must_use]
+    pub fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    /// The true time.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    /// All operators, by index.
+    #[must_use]
+    pub fn operators(&self) -> &[Operator] {
+        &self.operators
+    }
+
+    /// One operator.
+    #[must_use]
+    pub fn operator(&self, operator: OperatorIndex) -> &Operator {
+        &self.operators[operator.as_usize()]
+    }
+
+    /// One operator, to do something to it.
+    pub fn operator_mut(&mut self, operator: OperatorIndex) -> &mut Operator {
+        &mut self.operators[operator.as_usize()]
+    }
+
+    /// The indexes of the honest operators.
+    #[must_use]
+    pub fn honest(&self) -> Vec<OperatorIndex> {
+        self.operators.iter().filter(|operator| operator.is_honest()).map(Operator::index).collect()
+    }
+
+    /// The highest height that anyone has final.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.world.checkers.agreement().height()
+    }
+
+    /// The lowest committed height of the honest operators that run.
+    #[must_use]
+    pub fn height_of_the_last(&self) -> u64 {
+        let up = self.operators.iter().filter(|operator| operator.is_honest() && operator.is_up());
+        up.map(|operator| operator.committed().number).min().unwrap_or(0)
+    }
+
+    /// The highest term that an honest operator that runs is in.
+    #[must_use]
+    pub fn term(&self) -> u64 {
+        let up = self.operators.iter().filter(|operator| operator.is_honest());
+        up.filter_map(|operator| operator.engine().map(|engine| engine.status().term)).max().unwrap_or(0)
+    }
+
+    /// Lets time pass.
+    ///
+    /// # Errors
+    /// The first [`Failure`].
+    pub fn run_for(&mut self, duration: Duration) -> Result<(), Failure> {
+        self.run_until(self.now() + duration)
+    }
+
+    /// Lets time pass until `end`.
+    ///
+    /// # Errors
+    /// The first [`Failure`].
+    pub fn run_until(&mut self, end: Time) -> Result<(), Failure> {
+        while let Some(event) = self.world.queue.pop(end) {
+            self.happen(event);
+            let now = self.now();
+            if let Err(violation) = self.world.checkers.check_liveness(now) {
+                self.world.fail(Failure::Violation(violation));
+            }
+            if let Some(failure) = &self.world.failure {
+                return Err(failure.clone());
+            }
+        }
+        self.world.queue.advance(end);
+        Ok(())
+    }
+
+    /// Lets time pass until `reached` says so, for `limit` at most.
+    ///
+    /// # Errors
+    /// The first [`Failure`], or that `what` did not come about.
+    pub fn run_until_reached(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        reached: impl Fn(&Self) -> bool,
+    ) -> Result<(), Failure> {
+        let end = self.now() + limit;
+        while !reached(self) {
+            if self.now() >= end {
+                return Err(self.expected(what));
+            }
+            let step = (self.now() + Duration::from_millis(20)).min(end);
+            self.run_until(step)?;
+        }
+        Ok(())
+    }
+
+    /// That something expected is not so.
+    #[must_use]
+    pub fn expected(&mut self, what: &str) -> Failure {
+        let failure = Failure::Expectation { at: self.now(), what: what.to_owned() };
+        self.world.fail(failure.clone());
+        failure
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = self.now();
+        let trace = &mut self.world.trace;
+        match event {
+            Event::Deliver { from, to, packet } => {
+                trace.event(now, &(1_u8, from, to, packet.digest));
+                trace.line(now, || format!("{from} → {to}: {packet}"));
+                self.operators[to.as_usize()].deliver(&mut self.world, from, &packet);
+            }
+            Event::Transmit { operator, incarnation, messages } => {
+                trace.event(now, &(2_u8, operator, incarnation, messages.len()));
+                if let Some(found) = self.current(operator, incarnation) {
+                    found.0.transmit(found.1, &messages);
+                }
+            }
+            Event::JobDone { operator, incarnation } => {
+                trace.event(now, &(3_u8, operator, incarnation));
+                if let Some(found) = self.current(operator, incarnation) {
+                    found.0.job_done(found.1);
+                }
+            }
+            Event::Wake { operator, incarnation } => {
+                trace.event(now, &(4_u8, operator, incarnation));
+                if let Some(found) = self.current(operator, incarnation) {
+                    found.0.run(found.1);
+                }
+            }
+            Event::Housekeep { operator, incarnation } => {
+                trace.event(now, &(5_u8, operator, incarnation));
+                if let Some(found) = self.current(operator, incarnation) {
+                    found.0.housekeep(found.1);
+                }
+            }
+            Event::Misbehave { operator } => {
+                trace.event(now, &(6_u8, operator));
+                self.operators[operator.as_usize()].tick_byzantine(&mut self.world);
+                self.world.queue.push(now + BYZANTINE_TICK, Event::Misbehave { operator });
+            }
+            Event::Submit => {
+                trace.event(now, &7_u8);
+                self.submit();
+            }
+            Event::Restart { operator } => {
+                trace.event(now, &(8_u8, operator));
+                self.restart(operator);
+            }
+        }
+    }
+
+    /// An operator, unless it was started anew or is down.
+    fn current(&mut self, operator: OperatorIndex, incarnation: u64) -> Option<(&mut Operator, &mut World)> {
+        let found = &mut self.operators[operator.as_usize()];
+        (found.is_up() && found.incarnation == incarnation).then_some((found, &mut self.world))
+    }
+
+    /// Takes an operator's power away. What its disk makes of unsynced writes, and how many of its newest
+    /// commits are lost, is left to chance.
+    pub fn crash(&mut self, operator: OperatorIndex) {
+        let unsynced = any_unsynced(&mut self.faults);
+        let commits_lost = self.faults.index(4);
+        let now = self.now();
+        self.world.trace.line(now, || format!("{operator} crashes"));
+        self.operators[operator.as_usize()].crash(unsynced, commits_lost);
+        self.world.checkers.unwatch(operator);
+    }
+
+    /// Starts an operator, unless it runs.
+    pub fn restart(&mut self, operator: OperatorIndex) {
+        let now = self.now();
+        self.world.trace.line(now, || format!("{operator} starts"));
+        self.operators[operator.as_usize()].start(&mut self.world);
+    }
+
+    /// Starts an operator later.
+    pub fn restart_after(&mut self, operator: OperatorIndex, delay: Duration) {
+        self.world.queue.push(self.now() + delay, Event::Restart { operator });
+    }
+
+    /// Crashes an operator amid one of its next few journal writes; it starts again by itself.
+    pub fn crash_while_writing(&mut self, operator: OperatorIndex) {
+        let operations = self.faults.between(0, 12);
+        let done_bytes = self.faults.index(600);
+        self.operators[operator.as_usize()].fail_disk_after(operations, done_bytes);
+    }
+
+    /// No disk fails any more.
+    pub fn repair_disks(&mut self) {
+        self.operators.iter_mut().for_each(Operator::repair_disk);
+    }
+
+    /// From now on every honest operator that runs must make progress.
+    pub fn watch_all(&mut self) {
+        let now = self.now();
+        for operator in &self.operators {
+            if operator.is_up() {
+                self.world.checkers.watch(now, operator.index());
+            }
+        }
+    }
+
+    /// Nobody must make progress any more.
+    pub fn unwatch_all(&mut self) {
+        self.operators.iter().for_each(|operator| self.world.checkers.unwatch(operator.index()));
+    }
+
+    /// Clients send a transaction each `interval`, to any of `served`; `None`: they stop.
+    pub fn set_load(&mut self, interval: Option<Duration>) {
+        let idle = self.load_interval.is_none();
+        self.load_interval = interval;
+        if idle && interval.is_some() {
+            self.world.queue.push(self.now(), Event::Submit);
+        }
+    }
+
+    /// Clients send to these from now on.
+    pub fn serve_from(&mut self, served: Vec<OperatorIndex>) {
+        self.served = served;
+    }
+
+    /// A client makes a transaction, or tries again with one that was not taken.
+    fn submit(&mut self) {
+        let Some(interval) = self.load_interval else { return };
+        let again = Duration::from_micros(micros(interval).max(1));
+        self.world.queue.push(self.now() + again, Event::Submit);
+        if self.backlog.len() < CLIENT_BACKLOG_MAX {
+            self.backlog.push_back(self.workload.next());
+        }
+        let attempts = self.backlog.len();
+        for _ in 0..attempts {
+            let Some(transaction) = self.backlog.pop_front() else { break };
+            let to = self.served[self.faults.index(self.served.len())];
+            if !self.operators[to.as_usize()].submit(&mut self.world, &transaction) {
+                self.backlog.push_back(transaction);
+            }
+        }
+    }
+
+    /// Sees that all accepted transactions become final within `limit`.
+    ///
+    /// # Errors
+    /// The first [`Failure`]; a lost transaction is one.
+    pub fn expect_all_committed(&mut self, limit: Duration) -> Result<(), Failure> {
+        self.set_load(None);
+        let end = self.now() + limit;
+        while self.now() < end && self.world.checkers.transactions().waiting_count() > 0 {
+            self.run_for(Duration::from_millis(50))?;
+        }
+        let now = self.now();
+        let lost = self.world.checkers.transactions().expect_committed(now, Time::MAX);
+        lost.map_err(|violation| {
+            self.world.fail(Failure::Violation(violation.clone()));
+            Failure::Violation(violation)
+        })
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut rules = RuleCounts::default();
+        for operator in self.operators.iter().filter(|operator| operator.is_honest()) {
+            rules.add(&operator.rules());
+        }
+        Report {
+            trace_hash: self.world.trace.hash(),
+            events: self.world.trace.events(),
+            elapsed: self.now() - Time::ZERO,
+            finalized: self.height(),
+            term_changes: self.term(),
+            transactions: self.world.checkers.transactions().committed_count() as u64,
+            rules,
+        }
+    }
+}
+
+fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec<Operator> {
+    let keys = Arc::new(Keys::new(config.seed, config.size, config.scheme));
+    let mut random = Random::new(config.seed, Stream::Scenario);
+    let mut make = |me: OperatorIndex| {
+        let start_us = random.between(0, 1 << 40);
+        let drift = i64::from(config.drift_ppm_max);
+        let drift_ppm = random.between(0, 2 * drift.unsigned_abs()).cast_signed() - drift;
+        let skew = micros(config.wall_skew_max).cast_signed();
+        let wall_skew_us = random.between(0, 2 * skew.unsigned_abs()).cast_signed() - skew;
+        let clock = Clock::new(start_us, drift_ppm, wall_skew_us);
+        let engine = config.engine(me);
+        let compaction_bytes = config.compaction_bytes;
+        let mut operator = Operator::new(OperatorConfig { engine, clock, seed: config.seed, compaction_bytes }, &keys);
+        if let Some((_, kind)) = config.byzantine.iter().find(|(index, _)| *index == me) {
+            operator.corrupt(kind.instance(), byzantine.iter().copied().collect());
+        }
+        operator
+    };
+    config.size.operators().map(&mut make).collect()
+}

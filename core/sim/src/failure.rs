@@ -1,0 +1,33 @@
+//! How a simulation ends badly, and the command that shows it again.
+
+use phalanx_checkers::Violation;
+use phalanx_types::{OperatorIndex, Time};
+
+/// Why a simulation stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// An invariant was broken.
+    #[error("{0}")]
+    Violation(#[from] Violation),
+    /// An honest operator stopped for good, as it does when continuing would be unsafe.
+    #[error("operator {operator} halted at {at}: {reason}")]
+    Halted {
+        /// When.
+        at: Time,
+        /// Who.
+        operator: OperatorIndex,
+        /// What it said.
+        reason: String,
+    },
+    /// What a scenario waits for did not come about.
+    #[error("at {at}: {what}")]
+    Expectation {
+        /// When it was given up.
+        at: Time,
+        /// What was expected.
+        what: String,
+    },
+    /// The code under test panicked.
+    #[error("panicked: {0}")]
+    Panicked(String),
+}

@@ -1,0 +1,144 @@
+//! What is done to a cluster, and what must come of it. One file for each kind of trouble.
+//!
+//! A scenario is a function of its seed alone: the seed fixes the size of the cluster (of 4, 7, 10 and 1
+//! where nothing else is said), the scheme (one seed in [`BLS_SEEDS`] signs with real BLS), and everything
+//! that is left to chance. The invariants are asserted after every event, whatever the scenario.
+
+mod byzantine;
+mod chaos;
+mod crashes;
+mod healthy;
+mod partitions;
+mod silence;
+
+use crate::cluster::{Cluster, ClusterConfig, Report};
+use crate::failure::Failure;
+use crate::keys::Scheme;
+use clap::ValueEnum;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// One seed in so many signs with real BLS.
+pub const BLS_SEEDS: u64 = 16;
+const SIZES: [usize; 4] = [4, 7, 10, 1];
+
+/// The scenarios by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum Scenario {
+    /// Good links, load, nothing goes wrong: blocks come at their rate.
+    Healthy,
+    /// Long delays, loss, duplication, reordering.
+    Lossy,
+    /// An operator is dead from the start.
+    DeadLeader,
+    /// One operator hears nothing for longer than its timeout, amid a healthy term.
+    TransientTimeout,
+    /// Operators crash and restart, also amid journal writes; at most `f` at a time.
+    Crashes,
+    /// All operators crash at once, and restart.
+    Blackout,
+    /// Every operator crashes right after its journal took some vote, again and again.
+    CrashAtEveryWrite,
+    /// The leader is killed under load, again and again.
+    LeaderKilled,
+    /// The network splits so that nobody has a quorum, or so that few are left out; then it heals.
+    Partition,
+    /// More than `f` operators are down: nothing is final until they return.
+    TooManySilent,
+    /// `f` Byzantine operators, each with some behaviour.
+    Byzantine,
+    /// Everything at once, then a good network.
+    Chaos,
+}
+
+/// What came of one seed of a scenario.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which scenario.
+    pub scenario: Scenario,
+    /// Which seed.
+    pub seed: u64,
+    /// Figures; none where the code under test panicked.
+    pub report: Option<Report>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    /// The newest lines of the trace, where text was asked for.
+    pub lines: Vec<String>,
+}
+
+impl Outcome {
+    /// The one command that shows this again.
+    #[must_use]
+    pub fn replay_command(&self) -> String {
+        let name = self.scenario.to_possible_value().expect("no scenario is hidden");
+        format!("cargo run -p phalanx-sim --release -- replay --seed {} --scenario {}", self.seed, name.get_name())
+    }
+}
+
+impl Scenario {
+    /// All scenarios, in order.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    /// What the cluster of a seed is made of.
+    #[must_use]
+    pub fn config(self, seed: u64) -> ClusterConfig {
+        let n = SIZES[usize::try_from(seed % 4).expect("below four")];
+        let mut config = ClusterConfig::new(seed, n);
+        if seed % BLS_SEEDS == BLS_SEEDS - 1 {
+            config.scheme = Scheme::Bls;
+        }
+        match self {
+            Self::Healthy => healthy::configure(&mut config),
+            Self::Lossy => healthy::configure_lossy(&mut config),
+            Self::DeadLeader => silence::configure_dead(&mut config),
+            Self::TransientTimeout => silence::configure_transient(&mut config),
+            Self::Crashes | Self::Blackout | Self::CrashAtEveryWrite | Self::LeaderKilled => {
+                crashes::configure(&mut config);
+            }
+            Self::Partition => partitions::configure(&mut config),
+            Self::TooManySilent => silence::configure_too_many(&mut config),
+            Self::Byzantine => byzantine::configure(&mut config),
+            Self::Chaos => chaos::configure(&mut config),
+        }
+        config
+    }
+
+    fn play(self, cluster: &mut Cluster) -> Result<(), Failure> {
+        match self {
+            Self::Healthy => healthy::play(cluster),
+            Self::Lossy => healthy::play_lossy(cluster),
+            Self::DeadLeader => silence::play_dead(cluster),
+            Self::TransientTimeout => silence::play_transient(cluster),
+            Self::Crashes => crashes::play(cluster),
+            Self::Blackout => crashes::play_blackout(cluster),
+            Self::CrashAtEveryWrite => crashes::play_every_write(cluster),
+            Self::LeaderKilled => crashes::play_leader_killed(cluster),
+            Self::Partition => partitions::play(cluster),
+            Self::TooManySilent => silence::play_too_many(cluster),
+            Self::Byzantine => byzantine::play(cluster),
+            Self::Chaos => chaos::play(cluster),
+        }
+    }
+
+    /// Plays one seed; `verbose` keeps the trace's text.
+    #[must_use]
+    pub fn run(self, seed: u64, verbose: bool) -> Outcome {
+        let mut config = self.config(seed);
+        config.verbose = verbose;
+        let mut cluster = Cluster::new(config);
+        let played = catch_unwind(AssertUnwindSafe(|| self.play(&mut cluster)));
+        let lines = cluster.world.trace.lines().map(str::to_owned).collect();
+        let (report, failure) = match played {
+            Ok(result) => (Some(cluster.report()), result.err()),
+            Err(panic) => (None, Some(Failure::Panicked(message_of(panic.as_ref())))),
+        };
+        Outcome { scenario: self, seed, report, failure, lines }
+    }
+}
+
+fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}

@@ -1,0 +1,37 @@
+//! `f` Byzantine operators, each with some behaviour.
+
+use crate::byzantine::BehaviourKind;
+use crate::cluster::{Cluster, ClusterConfig};
+use crate::failure::Failure;
+use crate::network::Link;
+use crate::random::{Random, Stream};
+use core::time::Duration;
+use phalanx_types::{ClusterSize, OperatorIndex};
+
+pub(super) fn configure(config: &mut ClusterConfig) {
+    if config.size.f() == 0 {
+        config.size = ClusterSize::new(5).expect("five operators");
+    }
+    let mut random = Random::new(config.seed, Stream::Scenario);
+    random.rng().set_word_pos(1 << 24);
+    config.slots_per_term = [1, 2, 4, 8][random.index(4)];
+    config.liveness_bound = Duration::from_secs(20);
+    if random.chance(500_000) {
+        config.link = Link { loss_ppm: 30_000, straggler_ppm: 10_000, duplicate_ppm: 10_000, ..Link::GOOD };
+    }
+    config.byzantine = any_byzantine(config.size, &mut random);
+}
+
+/// Some `f` operators, each with any behaviour.
+pub(super) fn any_byzantine(size: ClusterSize, random: &mut Random) -> Vec<(OperatorIndex, BehaviourKind)> {
+    let mut operators: Vec<_> = size.operators().collect();
+    let behaviour = |random: &mut Random| BehaviourKind::ALL[random.index(BehaviourKind::ALL.len())];
+    (0..size.f()).map(|_| (operators.swap_remove(random.index(operators.len())), behaviour(random))).collect()
+}
+
+pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
+    cluster.set_load(Some(Duration::from_millis(100)));
+    cluster.watch_all();
+    cluster.run_for(Duration::from_secs(20))?;
+    cluster.expect_all_committed(Duration::from_secs(30))
+}
