@@ -7,11 +7,11 @@ use phalanx_types::TRANSACTION_BYTES_MAX;
 pub const TRANSACTIONS_MAX: usize = 65_536;
 /// The most memory that held transactions may take, by [`crate::PooledTransaction::footprint_bytes`].
 pub const BYTES_MAX: usize = 192 << 20;
-/// The most waiting transactions held.
+/// The most waiting transactions held, not counting those that were executable once.
 pub const WAITING_MAX: usize = 8_192;
 /// The most transactions held of one sender.
 pub const SENDER_TRANSACTIONS_MAX: usize = 4_096;
-/// The most waiting transactions held of one sender.
+/// The most waiting transactions held of one sender, not counting those that were executable once.
 pub const SENDER_WAITING_MAX: usize = 256;
 /// How far above the next executable nonce a waiting transaction's nonce may lie.
 pub const NONCE_GAP_MAX: u64 = 1_024;

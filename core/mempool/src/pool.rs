@@ -200,9 +200,10 @@ impl Mempool {
         }
     }
 
-    /// The senders that have something waiting.
-    fn waiting_senders(&self) -> BTreeSet<Address> {
-        self.index.waiting.values().map(|(sender, _)| *sender).collect()
+    /// The senders that have something waiting, the longest waiting first.
+    fn waiting_senders(&self) -> Vec<Address> {
+        let mut seen = BTreeSet::new();
+        self.index.waiting.values().map(|(sender, _)| *sender).filter(|sender| seen.insert(*sender)).collect()
     }
 }
 

@@ -4,13 +4,16 @@
 use crate::AdmissionError;
 use crate::intrinsic::check_gas;
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
-use alloy_consensus::{Transaction, TxEnvelope};
+use alloy_consensus::{Signed, Transaction, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::{Decodable2718, Eip2718Error, Encodable2718};
-use alloy_primitives::{Address, B256, Bytes, U256, U512, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U512, keccak256};
 use core::fmt;
 use phalanx_types::TRANSACTION_BYTES_MAX;
 use rayon::prelude::*;
 use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
 
 /// Recoveries that one task does in a row: below it, splitting costs more than it brings (a recovery
 /// takes about 35 µs).
@@ -78,7 +81,7 @@ impl PooledTransaction {
         Ok(Self::new(Recovered::new_unchecked(transaction, sender), bytes))
     }
 
-    fn new(transaction: Recovered<TxEnvelope>, bytes: Bytes) -> Self {
+    pub(crate) fn new(transaction: Recovered<TxEnvelope>, bytes: Bytes) -> Self {
         let hash = *transaction.tx_hash();
         let gas = U512::from(transaction.gas_limit()) * U512::from(transaction.max_fee_per_gas());
         let cost = gas + U512::from(transaction.value());
@@ -138,12 +141,6 @@ impl PooledTransaction {
     pub fn footprint_bytes(&self) -> usize {
         FOOTPRINT_PER_ENCODED_BYTE * self.0.bytes.len() + FOOTPRINT_OVERHEAD_BYTES
     }
-
-    /// Whether an account with this balance can pay for it alone.
-    #[must_use]
-    pub(crate) fn is_payable_from(&self, balance: U256) -> bool {
-        self.0.cost <= U512::from(balance)
-    }
 }
 
 impl fmt::Debug for PooledTransaction {
@@ -162,15 +159,17 @@ fn decode(bytes: &Bytes) -> Result<TxEnvelope, AdmissionError> {
     if bytes.len() > TRANSACTION_BYTES_MAX {
         return Err(AdmissionError::Oversized(bytes.len()));
     }
-    match bytes.first() {
-        None => return Err(AdmissionError::Malformed("no bytes".into())),
-        Some(&BLOB_TYPE) => return Err(AdmissionError::Blob),
-        Some(_) => {}
-    }
-    let transaction = TxEnvelope::decode_2718_exact(bytes).map_err(|error| match error {
-        Eip2718Error::UnexpectedType(number) if number <= TYPE_MAX => AdmissionError::TypeUnsupported(number),
-        other => AdmissionError::Malformed(other.to_string()),
-    })?;
+    let malformed = |error: Eip2718Error| AdmissionError::Malformed(error.to_string());
+    let transaction = match *bytes.first().ok_or_else(|| AdmissionError::Malformed("no bytes".into()))? {
+        BLOB_TYPE => return Err(AdmissionError::Blob),
+        1 | 2 | 4 => TxEnvelope::decode_2718_exact(bytes).map_err(malformed)?,
+        number @ ..=TYPE_MAX => return Err(AdmissionError::TypeUnsupported(number)),
+        // The envelope's own decoder would hide what is wrong with a legacy transaction.
+        _ => {
+            let mut rest = &bytes[..];
+            Signed::<TxLegacy>::fallback_decode(&mut rest).map(TxEnvelope::from).map_err(malformed)?
+        }
+    };
     // The decoder may be lenient where we may not: one transaction has one encoding and one hash.
     if transaction.encode_2718_len() != bytes.len() || transaction.encoded_2718() != bytes[..] {
         return Err(AdmissionError::Malformed("not the canonical encoding".into()));
