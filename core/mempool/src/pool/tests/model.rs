@@ -222,15 +222,14 @@ impl Model {
         let account = self.accounts[&sender];
         self.known.insert(sender, account);
         self.entries.retain(|entry| entry.transaction.sender() != sender || entry.nonce() >= account.nonce);
-        let mut expected = account.nonce;
         let mut misplaced = None;
         let mut spent = U512::ZERO;
-        for entry in self.of(sender).into_iter().filter(|entry| entry.executable) {
+        let executable = self.of(sender).into_iter().filter(|entry| entry.executable);
+        for (expected, entry) in (account.nonce..).zip(executable) {
             spent += entry.transaction.cost();
             if misplaced.is_none() && (entry.nonce() != expected || spent > U512::from(account.balance)) {
                 misplaced = Some(entry.nonce());
             }
-            expected += 1;
         }
         if let Some(nonce) = misplaced {
             self.demote_from(sender, nonce);
@@ -390,7 +389,7 @@ impl Run {
         assert_eq!(held(&self.pool), self.model.held());
         let order: Vec<B256> = self.pool.index.order.values().map(PooledTransaction::hash).collect();
         assert_eq!(order, self.model.order(), "first come, first served");
-        for (hash, _) in &self.promised {
+        for hash in self.promised.keys() {
             let held = self.pool.get(hash).expect("nothing that is promised is lost");
             assert_eq!(held.standing, Standing::Executable);
         }
