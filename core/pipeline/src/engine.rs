@@ -232,16 +232,19 @@ impl Stage for EngineStage {
 
     fn turn(&mut self, now: Time) -> Progress {
         let mut inputs = 0;
-        while self.flush() && inputs < INPUTS_PER_TURN_MAX {
+        let mut has_room = self.flush();
+        while has_room && inputs < INPUTS_PER_TURN_MAX {
             let Some(input) = self.next_input(now) else { break };
             self.engine.step(now, input, &mut self.outbox);
             self.route();
+            has_room = self.flush();
             inputs += 1;
         }
         self.wiring.counters.inputs.add(inputs);
         if inputs > 0 {
             self.publish();
         }
-        Progress { did_work: inputs > 0, wake_at: self.deadline }
+        // Without room a timer that runs out can do nothing: whoever makes room wakes the stage.
+        Progress { did_work: inputs > 0, wake_at: self.deadline.filter(|_| has_room) }
     }
 }

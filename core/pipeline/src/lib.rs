@@ -22,6 +22,15 @@
 //! - the stages cannot block each other in a circle: own partials are always taken in, and the driver must
 //!   keep taking [`Work`] and [`Outbound`] while [`Results`] is full.
 //!
+//! The first invariant is the compiler's to check:
+//!
+//! ```compile_fail,E0308
+//! # use phalanx_types::Certificate;
+//! fn believe(unchecked: Certificate) -> phalanx_consensus::Input {
+//!     phalanx_consensus::Input::Certificate(unchecked)
+//! }
+//! ```
+//!
 //! Left to others: sockets, threads, clocks, files, execution (the node's driver), transactions
 //! (`phalanx-mempool`), catch-up requests (`phalanx-sync`).
 #![forbid(unsafe_code)]

@@ -2,6 +2,8 @@
 //!
 //! All intents that wait are one group: their records are appended in order, made durable by one commit,
 //! and only then does any of them leave or count. One's own partials go back to the verify stage.
+//! Certificates to be kept wait for the next vote, which they must not be less durable than, for a short
+//! while: without one, nothing depends on them yet, and they save a sync.
 //!
 //! Invariants:
 //! - when the journal fails, or the engine intends what contradicts a journalled vote ([`own`]), the stage
@@ -15,6 +17,7 @@ use crate::error::RestoreError;
 use crate::ring::Ring;
 use crate::stage::{Progress, Stage};
 use core::fmt;
+use core::time::Duration;
 use own::{OwnRecords, Standing};
 use phalanx_consensus::Recipients;
 use phalanx_journal::{Disk, Journal, JournalError};
@@ -31,6 +34,10 @@ pub const INTENTS_RING_MAX: usize = 1_024;
 pub const OUTBOUND_RING_MAX: usize = 1_024;
 /// Intents signed and committed as one group.
 pub const GROUP_INTENTS_MAX: usize = 256;
+/// Kept certificates that wait for a vote to share its sync with.
+const KEPT_WAITING_MAX: usize = 256;
+/// How long they wait.
+const KEPT_DELAY: Duration = Duration::from_millis(50);
 
 /// What the engine wants signed, journalled or sent again.
 #[derive(Clone, Debug)]
@@ -112,7 +119,12 @@ pub struct SignStage<D> {
     /// What leaves once the group is durable; then: what did not fit into the rings.
     outbound: VecDeque<Outbound>,
     own: VecDeque<SignedVote>,
+    /// Records appended and not committed yet.
     group_records: usize,
+    /// Whether a vote or proposal is among them, so that something waits for the commit.
+    is_urgent: bool,
+    /// When they are committed even if nothing waits.
+    commit_at: Option<Time>,
     is_dead: bool,
 }
 
@@ -136,7 +148,16 @@ impl<D: Disk> SignStage<D> {
     ) -> Result<Self, RestoreError> {
         let own_records = OwnRecords::restore(records, wiring.signer.index(), slots_per_term)?;
         let (outbound, own) = (VecDeque::new(), VecDeque::new());
-        let mut stage = Self { wiring, own_records, outbound, own, group_records: 0, is_dead: false };
+        let mut stage = Self {
+            wiring,
+            own_records,
+            outbound,
+            own,
+            group_records: 0,
+            is_urgent: false,
+            commit_at: None,
+            is_dead: false,
+        };
         for certificate in certificates {
             if let Err(error) = stage.keep(**certificate) {
                 stage.die(error);
@@ -164,7 +185,7 @@ impl<D: Disk> SignStage<D> {
     }
 
     /// One group: everything that waits, up to a bound.
-    fn group(&mut self) -> Result<usize, FatalError> {
+    fn group(&mut self, now: Time) -> Result<usize, FatalError> {
         let mut intents = 0;
         while intents < GROUP_INTENTS_MAX {
             let Some(intent) = self.wiring.intents.pop() else { break };
@@ -172,7 +193,10 @@ impl<D: Disk> SignStage<D> {
             self.prepare(intent)?;
         }
         if self.group_records > 0 {
-            self.commit()?;
+            let commit_at = *self.commit_at.get_or_insert(now + KEPT_DELAY);
+            if self.is_urgent || self.group_records >= KEPT_WAITING_MAX || commit_at <= now {
+                self.commit()?;
+            }
         }
         Ok(intents)
     }
@@ -181,6 +205,8 @@ impl<D: Disk> SignStage<D> {
         self.wiring.observer.begins();
         let bytes = self.wiring.journal.commit()?;
         let records = core::mem::take(&mut self.group_records);
+        self.is_urgent = false;
+        self.commit_at = None;
         self.wiring.observer.ended(records, bytes);
         let counters = &self.wiring.counters;
         counters.commits.increment();
@@ -239,6 +265,7 @@ impl<D: Disk> SignStage<D> {
         let partial = self.wiring.signer.sign(&digest(self.wiring.verifier.domain(), &vote));
         let signed = SignedVote { vote, signer: self.wiring.signer.index(), partial };
         self.append(Record::Vote(signed))?;
+        self.is_urgent = true;
         self.wiring.counters.votes_signed.increment();
         Ok(signed)
     }
@@ -258,6 +285,7 @@ impl<D: Disk> SignStage<D> {
                 let signed = self.wiring.verifier.own_proposal(&self.wiring.identity, header, justification);
                 let proposal = signed.map_err(|error| FatalError::Contradiction(error.to_string()))?.into_inner();
                 self.append(Record::Proposal(proposal.clone()))?;
+                self.is_urgent = true;
                 self.wiring.counters.proposals_signed.increment();
                 proposal
             }
@@ -325,11 +353,11 @@ impl<D: Disk> Stage for SignStage<D> {
         "sign"
     }
 
-    fn turn(&mut self, _now: Time) -> Progress {
+    fn turn(&mut self, now: Time) -> Progress {
         if !self.flush() || self.is_dead {
             return Progress::default();
         }
-        let intents = match self.group() {
+        let intents = match self.group(now) {
             Ok(intents) => intents,
             Err(error) => {
                 self.die(error);
@@ -338,7 +366,8 @@ impl<D: Disk> Stage for SignStage<D> {
             }
         };
         self.flush();
-        if self.wiring.journal.wants_compaction()
+        if self.group_records == 0
+            && self.wiring.journal.wants_compaction()
             && let Err(error) = self.compact()
         {
             // What is in the rings is durable: the old segment or the new one holds it.
@@ -346,7 +375,7 @@ impl<D: Disk> Stage for SignStage<D> {
             self.outbound.push_back(Outbound::Fatal(error));
             self.flush();
         }
-        Progress { did_work: intents > 0, wake_at: None }
+        Progress { did_work: intents > 0, wake_at: self.commit_at }
     }
 }
 

@@ -47,8 +47,7 @@ impl Cluster {
     pub(crate) fn new() -> Self {
         let size = ClusterSize::new(4).expect("within range");
         let (scheme, signers) = toy::deal(&mut rng(1), size);
-        let identities: Vec<Arc<Identity>> =
-            (0u8..4).map(|seed| Arc::new(Identity::from_seed(&[seed; 32]))).collect();
+        let identities: Vec<Arc<Identity>> = (0u8..4).map(|seed| Arc::new(Identity::from_seed(&[seed; 32]))).collect();
         let keys = identities.iter().map(|identity| identity.public()).collect();
         let domain = Domain::new(7, ClusterId(B256::repeat_byte(1)));
         let verifier = Verifier::new(domain, size, Arc::new(scheme), keys).expect("four identities");

@@ -3,8 +3,8 @@
 use super::*;
 use crate::ring::Ring;
 use crate::testing::{Cluster, block, counters, drain, header, notarize, ring};
-use phalanx_journal::memory::{Fault, MemoryDisk, Unsynced};
 use phalanx_journal::JournalHeader;
+use phalanx_journal::memory::{Fault, MemoryDisk, Unsynced};
 use phalanx_types::{B256, Bytes, ClusterId, OperatorIndex};
 use proptest::prelude::*;
 
@@ -45,8 +45,7 @@ impl CommitObserver for Balanced {
 impl Bench {
     fn on(disk: MemoryDisk, outbound: usize, compaction_bytes: u64) -> Self {
         let cluster = Cluster::new();
-        let (intents, outbound, own, counters) =
-            (ring(INTENTS_RING_MAX), ring(outbound), ring(outbound), counters());
+        let (intents, outbound, own, counters) = (ring(INTENTS_RING_MAX), ring(outbound), ring(outbound), counters());
         let (journal, records) = Journal::open(disk, owner()).expect("a good disk");
         let wiring = SignWiring {
             intents: Arc::clone(&intents),
@@ -109,6 +108,7 @@ fn a_group_is_one_commit_in_order() {
     bench.intend(Intent::Propose { header: header(position, &first), justification: vec![], block: first.into() });
     bench.vote(notarize(0));
     bench.vote(notarize(1));
+    // Kept already.
     bench.intend(Intent::Keep(certificate));
     let out = bench.turn();
     assert!(matches!(&out[0], Outbound::Send { message: Message::Proposal { .. }, .. }));
@@ -162,6 +162,30 @@ fn a_second_vote_is_refused_loudly_also_after_a_restart() {
     assert!(drain(&bench.own).is_empty());
     bench.vote(notarize(2));
     assert!(bench.turn().is_empty(), "for good");
+}
+
+#[test]
+fn kept_certificates_share_the_sync_of_the_next_vote_or_wait_a_little() {
+    let mut bench = Bench::new();
+    let certificates: Vec<Certificate> =
+        (0..3).map(|slot| *bench.cluster.certificate(Vote::nullify(Position::new(0, 0, slot)))).collect();
+    bench.intend(Intent::Keep(certificates[0]));
+    let progress = bench.stage.turn(Time::ZERO);
+    assert_eq!(progress.wake_at, Some(Time::ZERO + KEPT_DELAY));
+    assert_eq!(bench.counters.commits.get(), 0);
+    bench.intend(Intent::Keep(certificates[1]));
+    bench.vote(notarize(0));
+    assert_eq!(bench.turn().len(), 1);
+    assert_eq!((bench.counters.commits.get(), bench.counters.records.get()), (1, 3));
+    bench.intend(Intent::Keep(certificates[2]));
+    assert!(bench.stage.turn(Time::ZERO).wake_at.is_some());
+    assert_eq!(bench.stage.turn(Time::ZERO + KEPT_DELAY).wake_at, None);
+    assert_eq!((bench.counters.commits.get(), bench.counters.records.get()), (2, 4));
+    let (_, records) = Journal::open(bench.crash(Unsynced::Lost), owner()).expect("undamaged");
+    assert!(matches!(
+        records[..],
+        [Record::Certificate(_), Record::Certificate(_), Record::Vote(_), Record::Certificate(_)]
+    ));
 }
 
 #[test]

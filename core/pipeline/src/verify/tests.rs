@@ -100,7 +100,9 @@ fn certificates(inputs: &[Input]) -> Vec<Vote> {
 fn proposals(inputs: &[Input]) -> Vec<Position> {
     inputs
         .iter()
-        .filter_map(|input| if let Input::Proposal { proposal, .. } = input { Some(proposal.header.position) } else { None })
+        .filter_map(
+            |input| if let Input::Proposal { proposal, .. } = input { Some(proposal.header.position) } else { None },
+        )
         .collect()
 }
 
@@ -289,7 +291,8 @@ fn two_proposals_convict_once() {
 fn evidence_from_others_is_checked() {
     let mut bench = Bench::new();
     let position = Position::new(0, 1, 0);
-    let [first, second] = [0, 1].map(|salt| bench.cluster.signed_proposal(position, &block(1, B256::ZERO, salt), vec![]));
+    let [first, second] =
+        [0, 1].map(|salt| bench.cluster.signed_proposal(position, &block(1, B256::ZERO, salt), vec![]));
     let evidence = Equivocation {
         leader: OperatorIndex(1),
         first: first.header,
