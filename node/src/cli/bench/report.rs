@@ -1,0 +1,144 @@
+//! The result of a run, as a table or as JSON.
+
+use super::ledger::Ledger;
+use crate::cli::rpc_client::RpcClient;
+use crate::cli::status::millis;
+use crate::rpc::types::{ClusterStatus, FsyncLatency};
+use comfy_table::{Table, presets};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Quantiles of a latency. Unit: milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Latency {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    max: f64,
+}
+
+/// One operator's fsync latency.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Fsync {
+    rpc: String,
+    /// Nothing when it does not answer.
+    #[serde(flatten)]
+    latency: Option<FsyncLatency>,
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    /// Of the whole run. Unit: seconds.
+    elapsed_s: f64,
+    sent: u64,
+    accepted: u64,
+    rejected: u64,
+    /// The first refusal's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
+    /// Never handed over: no operator could be reached.
+    unsent: u64,
+    /// Final.
+    pub(super) finalized: u64,
+    /// Accepted, and not final in time.
+    pub(super) lost: u64,
+    /// Final, but only found by asking afterwards.
+    found_late: u64,
+    /// From the first sending to the last finality.
+    finalized_per_second: f64,
+    /// From sending to the notarization of the block.
+    inclusion_ms: Latency,
+    /// From sending to the finality of the block.
+    finality_ms: Latency,
+    /// The longest time without a transaction becoming final.
+    gap_max_ms: f64,
+    /// Of the operators' vote journals.
+    fsync: Vec<Fsync>,
+}
+
+fn latency(histogram: &Histogram<u64>) -> Latency {
+    let at = |quantile| Duration::from_micros(histogram.value_at_quantile(quantile)).as_secs_f64() * 1e3;
+    let max = if histogram.is_empty() { 0.0 } else { Duration::from_micros(histogram.max()).as_secs_f64() * 1e3 };
+    Latency { p50: at(0.5), p90: at(0.9), p99: at(0.99), max }
+}
+
+/// Makes it of the ledger, and asks the operators for the latency of their disks.
+pub(super) async fn report(ledger: &Ledger, clients: &[RpcClient]) -> Report {
+    let mut fsync = Vec::new();
+    for client in clients {
+        let status = client.call::<ClusterStatus>("seq_clusterStatus", &[]).await.ok();
+        fsync.push(Fsync { rpc: client.url().to_owned(), latency: status.map(|status| status.fsync) });
+    }
+    let seconds = ledger.elapsed_final().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "counts of transactions stay far below 2^52")]
+    let finalized_per_second = if seconds > 0.0 { ledger.finalized_count() as f64 / seconds } else { 0.0 };
+    Report {
+        elapsed_s: ledger.elapsed().as_secs_f64(),
+        sent: ledger.sent_count(),
+        accepted: ledger.accepted_count(),
+        rejected: ledger.rejected_count(),
+        refusal: ledger.refusal().map(str::to_owned),
+        unsent: ledger.unsent,
+        finalized: ledger.finalized_count(),
+        lost: ledger.lost().len() as u64,
+        found_late: ledger.found_late,
+        finalized_per_second,
+        inclusion_ms: latency(&ledger.inclusion),
+        finality_ms: latency(&ledger.finality),
+        gap_max_ms: ledger.gap_max.as_secs_f64() * 1e3,
+        fsync,
+    }
+}
+
+/// For people.
+pub(super) fn table(report: &Report) -> String {
+    let mut latencies = Table::new();
+    latencies.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    latencies.set_header(["", "p50", "p90", "p99", "max"]);
+    for (what, latency) in [("sent → notarized", &report.inclusion_ms), ("sent → final", &report.finality_ms)] {
+        let Latency { p50, p90, p99, max } = latency;
+        let cells = [p50, p90, p99, max].map(|value| format!("{value:.1} ms"));
+        latencies.add_row([vec![what.to_owned()], cells.to_vec()].concat());
+    }
+    for fsync in &report.fsync {
+        let what = format!("fsync, {}", fsync.rpc);
+        match fsync.latency {
+            Some(latency) => {
+                let (p50, p99) = (millis(latency.p50_us), millis(latency.p99_us));
+                latencies.add_row([what, p50, String::new(), p99, String::new()]);
+            }
+            None => {
+                latencies.add_row([what, "no answer".to_owned()]);
+            }
+        }
+    }
+    let refusal = report.refusal.as_ref().map(|words| format!(" (\"{words}\")")).unwrap_or_default();
+    format!(
+        "{} sent in {:.1} s: {} accepted, {} refused{refusal}, {} not handed over\n\
+         {} final, {:.1} a second; {} LOST; longest time without one becoming final {:.0} ms\n{latencies}",
+        report.sent,
+        report.elapsed_s,
+        report.accepted,
+        report.rejected,
+        report.unsent,
+        report.finalized,
+        report.finalized_per_second,
+        report.lost,
+        report.gap_max_ms
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_run_has_no_latency() {
+        let histogram = Histogram::new_with_bounds(1, 1_000, 3).expect("bounds");
+        let latency = latency(&histogram);
+        assert!(latency.max.abs() < f64::EPSILON && latency.p99.abs() < f64::EPSILON);
+    }
+}

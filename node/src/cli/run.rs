@@ -1,0 +1,45 @@
+//! `phalanx run`: one operator, until it is asked to end.
+
+use super::settings::SettingFlags;
+use super::{PidFile, log};
+use crate::config::ClusterFile;
+use crate::keys::OperatorKeys;
+use clap::Args;
+use std::path::PathBuf;
+
+/// `phalanx run`
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The settings file; `phalanx config` prints a documented one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// End when standard input ends: how a devnet's operators never outlive it.
+    #[arg(long, hide = true)]
+    stop_with_parent: bool,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+/// Runs.
+pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
+    let loaded = args.settings.load(args.config.as_deref())?;
+    let config = loaded.config;
+    log::start(&config.log_level, config.log_format)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let cluster = ClusterFile::load(&config.cluster_file, super::genesis_hash)?;
+    for warning in cluster.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let keys = OperatorKeys::load(&config, &cluster)?;
+    let _running = PidFile::claim(&config.pid_file)?;
+    tracing::info!(
+        operator = keys.index.0,
+        cluster = %cluster.cluster_id,
+        chain = cluster.definition.chain_id,
+        pid = std::process::id(),
+        "this operator starts"
+    );
+    super::run_operator(&config, &cluster, keys, args.stop_with_parent)
+}
