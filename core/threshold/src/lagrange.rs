@@ -5,7 +5,7 @@
 //! the other `j` in `S`. These are rationals of small numbers, so with their least common denominator `D`
 //! the `cᵢ = Dλᵢ` are integers: for three of four operators at most 8, and `D` is 1 or 3. A sum over
 //! points with such weights costs next to nothing, and one multiplication by `1/D` (none when `D = 1`)
-//! makes up for it. Where the integers grow beyond what that saves, the `λᵢ` are taken modulo the group's
+//! makes up for it (bench `certify` in `benches/benches/threshold.rs`). Where the integers grow beyond what that saves, the `λᵢ` are taken modulo the group's
 //! order as they are.
 
 use arc_swap::ArcSwap;

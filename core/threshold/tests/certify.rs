@@ -379,9 +379,10 @@ fn a_malformed_vote_is_never_certified() {
     // The digest of a Nullify does not cover a block, so a vote with one must not share its signature.
     let malformed = Vote { block: BlockRef::new(1, B256::repeat_byte(1)), ..nullify };
     let forged = Certificate { vote: malformed, ..certificate };
-    let verdicts = cluster.verifier.certificates(&mut rng(), vec![forged, certificate]);
-    assert_eq!(verdicts[0], Err(PeerError::VoteMalformed));
-    assert!(verdicts[1].is_ok());
+    let spoiled = Certificate { signature: cluster.partial(&nullify, 0).1, ..forged };
+    let verdicts = cluster.verifier.certificates(&mut rng(), vec![forged, spoiled, certificate]);
+    assert_eq!(verdicts[..2], [Err(PeerError::VoteMalformed), Err(PeerError::VoteMalformed)]);
+    assert!(verdicts[2].is_ok(), "its verdict is its own");
     assert_eq!(cluster.certify(cluster.ballot(malformed, &[0, 1, 2])).certificate, None);
 }
 

@@ -4,7 +4,7 @@
 
 use alloy_primitives::{B256, hex};
 use phalanx_threshold::{
-    ClusterPublicKey, Domain, Identity, IdentityKey, MisuseError, PeerError, SecretShare, Verifier, deal, toy,
+    ClusterPublicKey, Domain, Identity, IdentityKey, MisuseError, PeerError, SecretShare, Verified, Verifier, deal, toy,
 };
 use phalanx_types::{
     BlockRef, ClusterId, ClusterSize, Equivocation, IdentitySignature, OperatorIndex, Position, Proposal,
@@ -102,6 +102,10 @@ fn two_proposals_for_one_position_convict_their_leader() {
     let leader = &identities[2];
     let guilty = equivocation(&verifier, (header(1, 9), leader), (header(1, 10), leader));
     assert_eq!(verifier.equivocation(guilty.clone()).map(|verified| verified.into_inner()), Ok(guilty.clone()));
+
+    let proposal = |number| verifier.own_proposal(leader, header(1, number), vec![]).unwrap();
+    assert_eq!(Verified::between(&proposal(9), &proposal(10)).as_deref(), Some(&guilty));
+    assert_eq!(Verified::between(&proposal(9), &proposal(9)), None);
 
     let other_parent = UnsignedProposal { parent_hash: B256::ZERO, ..header(1, 9) };
     let guilty_too = equivocation(&verifier, (header(1, 9), leader), (other_parent, leader));

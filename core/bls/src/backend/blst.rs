@@ -288,7 +288,8 @@ fn miller_lines(lines: &[blst_fp6; LINES], point: &G1) -> blst_fp12 {
 const DOUBLINGS: [usize; 5] = [2, 3, 9, 32, 16];
 
 /// The product of two Miller loops over fixed points. As two calls of `blst_miller_loop_lines`, but the
-/// squarings in the target field, half of the work, are shared.
+/// squarings in the target field, a third of the work, are shared (bench `certificates/1` in
+/// `benches/benches/threshold.rs`).
 fn miller_lines_product(pairs: [(&[blst_fp6; LINES], &G1); 2]) -> blst_fp12 {
     let points = pairs.map(|(_, point)| line_factors(point));
     let mut value = one_in_target();
