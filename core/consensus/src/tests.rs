@@ -1,4 +1,7 @@
 //! The tests of the engine: each rule on one engine, restarts at every journal record, and small clusters
 //! under the schedules that broke others and earlier drafts.
 
+mod certificates;
 mod cluster;
+mod notarize;
+mod propose;
