@@ -7,7 +7,7 @@ mod rig;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use keys::Keys;
-pub(crate) use rig::Rig;
+pub(crate) use rig::{Rig, header};
 
 use crate::{Collectors, Config};
 use core::time::Duration;

@@ -3,5 +3,8 @@
 
 mod certificates;
 mod cluster;
+mod leave;
 mod notarize;
 mod propose;
+mod resend;
+mod restart;

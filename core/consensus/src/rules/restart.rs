@@ -98,27 +98,27 @@ impl Engine {
         if let Some(newest) = self.certificates.newest_notarization().copied() {
             out.push(Effect::Notarized(newest));
         }
-        self.finalize_highest(out); // rule 3: the crash may have come before the vote
-        self.take_up_proposals(out);
+        let may_lead = self.take_up_proposals();
         self.send_again(out);
+        self.finalize_highest(out); // rule 3: the crash may have come before the vote
+        if !may_lead {
+            self.leave(LeaveCause::ProposalLost, out);
+        }
     }
 
-    /// A leader takes up its journalled proposals above the highest notarized slot, if it holds their
-    /// blocks; else it leaves the term.
-    fn take_up_proposals(&mut self, out: &mut Outbox) {
+    /// A leader takes up its journalled proposals above the highest notarized slot. Says whether it may go on:
+    /// not without their blocks, nor without the proposals of slots that are notarized.
+    fn take_up_proposals(&mut self) -> bool {
         if !self.leads() {
-            return;
+            return true;
         }
         let open: Vec<UnsignedProposal> = self.own.proposed_from(self.next_slot()).copied().collect();
         let lost = open.iter().any(|header| self.blocks.payload(header.block).is_none());
         let unknown = self.own.last_proposal().is_none() && self.notarized_slot().is_some();
-        if lost || unknown {
-            self.leave(LeaveCause::ProposalLost, out);
-            return;
-        }
         for header in open {
             self.proposals.offer(header, None);
         }
+        !lost && !unknown
     }
 }
 

@@ -9,11 +9,12 @@ use phalanx_types::Time;
 impl Engine {
     pub(crate) fn on_tick(&mut self, now: Time, out: &mut Outbox) {
         self.forget_timer();
-        if let Some((_, cause)) = self.leave_deadline().filter(|(deadline, _)| *deadline <= now) {
-            self.leave(cause, out);
-        }
+        // First what was said before: what is said now is not durable yet, and needs no repetition.
         if self.resend.at.is_some_and(|at| at <= now) {
             self.on_resend_due(now, out);
+        }
+        if let Some((_, cause)) = self.leave_deadline().filter(|(deadline, _)| *deadline <= now) {
+            self.leave(cause, out);
         }
     }
 
