@@ -47,6 +47,8 @@ pub enum Standing {
 pub struct Admitted {
     /// The transaction with the same nonce that it replaced.
     pub replaced: Option<B256>,
+    /// The waiting ones that made room for it.
+    pub evicted: Vec<B256>,
     /// What became executable by it: itself, then those of its sender that waited for it. Empty when it
     /// waits.
     pub executable: Vec<B256>,
@@ -55,8 +57,8 @@ pub struct Admitted {
 /// What a final block brought about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
-    /// How many transactions were removed: included, or overtaken by another with the same nonce.
-    pub removed: usize,
+    /// What the final state has passed: included, or overtaken by another with the same nonce.
+    pub removed: Vec<B256>,
     /// What became executable by it.
     pub executable: Vec<B256>,
 }
@@ -66,8 +68,8 @@ pub struct Committed {
 pub struct Maintained {
     /// Waiting transactions whose time was up.
     pub expired: Vec<B256>,
-    /// How many transactions were removed because their account's nonce had passed them.
-    pub removed: usize,
+    /// What the final state has passed.
+    pub removed: Vec<B256>,
     /// What became executable by it.
     pub executable: Vec<B256>,
 }
@@ -190,14 +192,15 @@ impl Mempool {
         self.index.held_of_peer(peer)
     }
 
-    /// Forgets the transaction at a place, and its sender if that was the last one.
-    fn remove(&mut self, (address, nonce): Place) {
+    /// Forgets the transaction at a place, and its sender if that was the last one. Returns its hash.
+    fn remove(&mut self, (address, nonce): Place) -> B256 {
         let sender = self.senders.get_mut(&address).expect("only what is held is removed");
         let slot = sender.take(nonce).expect("only what is held is removed");
         self.index.leave(&slot);
         if sender.slots.is_empty() {
             self.senders.remove(&address);
         }
+        slot.transaction.hash()
     }
 
     /// The senders that have something waiting, the longest waiting first.

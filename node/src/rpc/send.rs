@@ -8,12 +8,15 @@ use super::backend::{Backend, SendError};
 use super::error::RpcError;
 use alloy_primitives::{B256, Bytes};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// The most requests (single ones or batches) that wait for the backend.
 pub const SEND_REQUESTS_MAX: usize = 4_096;
 /// The backend gets no more transactions than this in one call, unless one request alone has more.
 pub const SEND_TRANSACTIONS_PER_CALL_MAX: usize = 1_024;
+
+/// The most calls to the backend at one time: while one waits for the disk, the next is admitted.
+pub const SEND_CALLS_MAX: usize = 4;
 
 type Outcome = Vec<Result<B256, SendError>>;
 
@@ -45,7 +48,11 @@ impl SendQueue {
 }
 
 async fn serve(backend: Arc<dyn Backend>, mut queue: mpsc::Receiver<Request>) {
-    while let Some(first) = queue.recv().await {
+    let calls = Arc::new(Semaphore::new(SEND_CALLS_MAX));
+    loop {
+        // A call is free before anything is taken: meanwhile more queues up, and goes along.
+        let permit = calls.clone().acquire_owned().await.expect("the calls are never closed");
+        let Some(first) = queue.recv().await else { return };
         let mut count = first.transactions.len();
         let mut requests = vec![first];
         while count < SEND_TRANSACTIONS_PER_CALL_MAX {
@@ -53,16 +60,25 @@ async fn serve(backend: Arc<dyn Backend>, mut queue: mpsc::Receiver<Request>) {
             count += next.transactions.len();
             requests.push(next);
         }
-        let mut all = Vec::with_capacity(count);
-        let mut replies = Vec::with_capacity(requests.len());
-        for request in requests {
-            replies.push((request.transactions.len(), request.reply));
-            all.extend(request.transactions);
-        }
-        let mut outcomes = backend.send_raw_transactions(all).await.into_iter();
-        for (count, reply) in replies {
-            // A client that hung up does not wait for the answer.
-            let _ = reply.send(outcomes.by_ref().take(count).collect());
-        }
+        let backend = backend.clone();
+        tokio::spawn(async move {
+            call(&*backend, requests, count).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Sends the transactions of all requests in one call, and gives each request its part of the outcome.
+async fn call(backend: &dyn Backend, requests: Vec<Request>, count: usize) {
+    let mut all = Vec::with_capacity(count);
+    let mut replies = Vec::with_capacity(requests.len());
+    for request in requests {
+        replies.push((request.transactions.len(), request.reply));
+        all.extend(request.transactions);
+    }
+    let mut outcomes = backend.send_raw_transactions(all).await.into_iter();
+    for (count, reply) in replies {
+        // A client that hung up does not wait for the answer.
+        let _ = reply.send(outcomes.by_ref().take(count).collect());
     }
 }

@@ -1,6 +1,7 @@
 //! The server as its clients meet it: on a loopback port, over HTTP and WebSocket, before a chain of a few
 //! blocks in memory.
 
+mod cast;
 mod chain;
 mod fixture;
 mod ops;

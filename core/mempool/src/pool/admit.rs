@@ -4,7 +4,7 @@ use super::sender::Sender;
 use super::{AccountState, Admitted, Mempool, Origin};
 use crate::index::Place;
 use crate::{AdmissionError, PooledTransaction, Shortfall, Standing};
-use alloy_primitives::U512;
+use alloy_primitives::{B256, U512};
 use phalanx_types::Time;
 
 impl Mempool {
@@ -26,12 +26,13 @@ impl Mempool {
         let place = (transaction.sender(), transaction.nonce());
         let old = self.senders.get(&place.0).and_then(|sender| sender.slots.get(&place.1));
         let replaced = old.map(|slot| slot.transaction.hash());
+        let mut evicted = Vec::new();
         if replaced.is_some() {
             self.check_replacement(&transaction, place, origin)?;
         } else {
             self.check_peer(origin)?;
             self.check_sender(&transaction, account)?;
-            self.make_room(&transaction, account)?;
+            self.make_room(&transaction, account, &mut evicted)?;
         }
         let sender = self.senders.entry(place.0).or_insert_with(|| Sender::new(account));
         sender.account = account;
@@ -52,7 +53,7 @@ impl Mempool {
             executable.push(sender.slots[&place.1].transaction.hash());
         }
         sender.promote(&mut self.index, self.base_fee, now, &mut executable);
-        Ok(Admitted { replaced, executable })
+        Ok(Admitted { replaced, evicted, executable })
     }
 
     /// The later of what the caller and the pool know of the account.
@@ -151,7 +152,12 @@ impl Mempool {
 
     /// First come, first served: a full pool refuses, unless an executable transaction comes and there are
     /// waiting ones, of which the newest then make room.
-    fn make_room(&mut self, transaction: &PooledTransaction, account: AccountState) -> Result<(), AdmissionError> {
+    fn make_room(
+        &mut self,
+        transaction: &PooledTransaction,
+        account: AccountState,
+        evicted: &mut Vec<B256>,
+    ) -> Result<(), AdmissionError> {
         let limits = self.limits;
         let bytes_free = limits.bytes_max.saturating_sub(transaction.footprint_bytes());
         if self.would_wait(transaction, account) {
@@ -167,7 +173,7 @@ impl Mempool {
         }
         while self.index.len() >= limits.transactions_max || self.index.bytes > bytes_free {
             let (_, &newest) = self.index.waiting.last_key_value().expect("without waiting ones there is room");
-            self.remove(newest);
+            evicted.push(self.remove(newest));
         }
         Ok(())
     }

@@ -25,7 +25,8 @@ impl Mempool {
         let touched: BTreeSet<Address> = touched.into_iter().collect();
         for address in touched {
             if self.senders.contains_key(&address) {
-                outcome.removed += self.recheck(address, account_of(address), now, &mut outcome.executable);
+                let removed = self.recheck(address, account_of(address), now, &mut outcome.executable);
+                outcome.removed.extend(removed);
             }
         }
         if fell {
@@ -57,11 +58,11 @@ impl Mempool {
             if now.saturating_since(slot.since) < self.limits.waiting_lifetime_max {
                 break;
             }
-            outcome.expired.push(slot.transaction.hash());
-            self.remove(place);
+            outcome.expired.push(self.remove(place));
         }
         for address in self.next_senders() {
-            outcome.removed += self.recheck(address, account_of(address), now, &mut outcome.executable);
+            let removed = self.recheck(address, account_of(address), now, &mut outcome.executable);
+            outcome.removed.extend(removed);
         }
         outcome
     }
@@ -75,21 +76,19 @@ impl Mempool {
         next
     }
 
-    /// Takes in an account as it is in the newest final state. Returns how many were removed.
-    fn recheck(&mut self, address: Address, account: AccountState, now: Time, executable: &mut Vec<B256>) -> usize {
+    /// Takes in an account as it is in the newest final state. Returns what was removed.
+    fn recheck(&mut self, address: Address, account: AccountState, now: Time, executable: &mut Vec<B256>) -> Vec<B256> {
         let sender = self.senders.get_mut(&address).expect("only senders that are held are rechecked");
         sender.account = account;
         let passed: Vec<u64> = sender.slots.range(..account.nonce).map(|(&nonce, _)| nonce).collect();
-        for &nonce in &passed {
-            self.remove((address, nonce));
-        }
+        let removed = passed.into_iter().map(|nonce| self.remove((address, nonce))).collect();
         if let Some(sender) = self.senders.get_mut(&address) {
             if let Some(nonce) = sender.first_misplaced() {
                 sender.demote_from(&mut self.index, nonce, now);
             }
             sender.promote(&mut self.index, self.base_fee, now, executable);
         }
-        passed.len()
+        removed
     }
 
     fn promote(&mut self, address: Address, now: Time, executable: &mut Vec<B256>) {

@@ -116,7 +116,8 @@ fn only_what_the_final_state_has_passed_is_removed() {
         admit(&mut pool, Draft::new(1, nonce)).unwrap();
     }
     let committed = pool.committed([address(1)], BASE_FEE, |_| AccountState { nonce: 3, ..RICH }, Time::ZERO);
-    assert_eq!(committed.removed, 3);
+    let removed: Vec<B256> = (0..3).map(|nonce| Draft::new(1, nonce).make().hash()).collect();
+    assert_eq!(committed.removed, removed);
     assert_eq!(selected(&pool, |_| 3), [(1, 3)]);
     assert_eq!(admit(&mut pool, Draft::new(1, 2)), Err(AdmissionError::NonceTooLow { next: 3, have: 2 }));
 }
@@ -219,7 +220,7 @@ fn a_full_pool_refuses_but_waiting_ones_make_room_for_executable_ones() {
     admit(&mut pool, older).unwrap();
     admit(&mut pool, newer).unwrap();
     assert_eq!(admit(&mut pool, Draft::new(4, 5)), Err(AdmissionError::PoolFull));
-    admit(&mut pool, Draft::new(4, 0)).unwrap();
+    assert_eq!(admit(&mut pool, Draft::new(4, 0)).unwrap().evicted, [newer.make().hash()]);
     assert!(pool.contains(&older.make().hash()) && !pool.contains(&newer.make().hash()));
     admit(&mut pool, Draft::new(5, 0)).unwrap();
     assert_eq!(admit(&mut pool, Draft::new(6, 0)), Err(AdmissionError::PoolFull));
@@ -276,7 +277,7 @@ fn maintenance_finds_accounts_that_changed_by_themselves() {
     }
     // An EIP-7702 authorization used a nonce.
     let maintained = pool.maintain(|_| AccountState { nonce: 1, ..RICH }, seconds(1));
-    assert_eq!(maintained.removed, 1);
+    assert_eq!(maintained.removed, [Draft::new(1, 0).make().hash()]);
     // The funds went another way: the transactions wait, and come back with the funds.
     pool.maintain(|_| AccountState { nonce: 1, balance: U256::ZERO }, seconds(2));
     assert_eq!((pool.status().executable, pool.status().waiting), (0, 2));

@@ -1,13 +1,17 @@
 //! Raw transactions, alone and in batches.
 
 use super::Served;
-use super::fixture::{LOGGER, raw};
+use super::fixture::{Fixture, LOGGER, raw};
+use crate::rpc::send::{SEND_CALLS_MAX, SendQueue};
 use crate::rpc::{BATCH_ENTRIES_MAX, REQUEST_BYTES_MAX};
+use alloy_primitives::Bytes;
 use jsonrpsee::core::client::{BatchResponse, ClientT};
 use jsonrpsee::core::params::BatchRequestBuilder;
 use jsonrpsee::rpc_params;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -63,6 +67,46 @@ async fn a_mixed_batch_is_answered_in_order_and_each_for_itself() {
     assert_eq!(answers[5], Ok(json!("0x2")), "what comes after the transactions sees them");
     assert_eq!(answers[6], Err(-32_601));
     assert_eq!(served.chain.send_calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_queues_up_goes_to_the_operator_together_and_each_gets_its_own_answer() {
+    let chain = Arc::new(Fixture::new());
+    let queue = SendQueue::start(chain.clone());
+    let count = 200;
+    let sends: Vec<_> = (0..count)
+        .map(|nonce| {
+            // Every tenth client sends bytes that are no transaction.
+            let broken = nonce % 10 == 9;
+            let transaction = chain.transfer(nonce - nonce / 10, LOGGER, 1);
+            let bytes = if broken { Bytes::from_static(&[2]) } else { raw(&transaction) };
+            let queue = queue.clone();
+            let answer = tokio::spawn(async move { queue.send(vec![bytes]).await.unwrap().pop().unwrap() });
+            (answer, (!broken).then_some(*transaction.tx_hash()))
+        })
+        .collect();
+    for (answer, hash) in sends {
+        assert_eq!(answer.await.unwrap().ok(), hash);
+    }
+    let calls = chain.send_calls.load(Ordering::SeqCst);
+    assert!(calls <= SEND_CALLS_MAX, "{count} sends took {calls} calls");
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_or_stopped_listens_no_more() {
+    let Served { server, http, .. } = Served::start().await;
+    let address = server.address();
+    drop((server, http));
+    let mut attempts = 0;
+    while TcpStream::connect(address).await.is_ok() {
+        attempts += 1;
+        assert!(attempts < 100, "it still listens");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let served = Served::start().await;
+    let address = served.server.address();
+    served.server.stop().await;
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]

@@ -293,6 +293,8 @@ impl Run {
         assert_eq!(outcome.is_err(), refused, "{outcome:?}");
         match outcome {
             Ok(admitted) => {
+                let gone: BTreeSet<B256> = admitted.replaced.iter().chain(&admitted.evicted).copied().collect();
+                self.check_gone(&before, &gone);
                 self.model.admit(transaction, origin);
                 if let Some(replaced) = admitted.replaced {
                     self.promised.remove(&replaced);
@@ -301,6 +303,12 @@ impl Run {
             }
             Err(_) => assert_eq!(held(&self.pool), before, "a refusal changes nothing"),
         }
+    }
+
+    /// Whatever left the pool was named: its owner may keep it elsewhere too.
+    fn check_gone(&self, before: &BTreeMap<B256, Standing>, named: &BTreeSet<B256>) {
+        let gone: BTreeSet<B256> = before.keys().filter(|hash| !self.pool.contains(hash)).copied().collect();
+        assert_eq!(&gone, named);
     }
 
     fn promise(&mut self, hashes: &[B256]) {
@@ -352,7 +360,9 @@ impl Run {
         }
         let accounts = self.model.accounts.clone();
         self.promised.retain(|_, (sender, nonce)| *nonce >= accounts[sender].nonce);
+        let before = held(&self.pool);
         let committed = self.pool.committed(touched, base_fee, |address| accounts[&address], self.model.now);
+        self.check_gone(&before, &committed.removed.iter().copied().collect());
         self.promise(&committed.executable);
     }
 
@@ -368,7 +378,9 @@ impl Run {
             self.model.recheck(sender);
         }
         let accounts = self.model.accounts.clone();
+        let before = held(&self.pool);
         let maintained = self.pool.maintain(|address| accounts[&address], now);
+        self.check_gone(&before, &maintained.removed.iter().chain(&maintained.expired).copied().collect());
         self.promise(&maintained.executable);
     }
 
