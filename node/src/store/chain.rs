@@ -2,6 +2,7 @@
 
 use crate::store::backend::PlacingBackend;
 use crate::store::fault::{ChainFile, Fault};
+use crate::store::payload_log::Logged;
 use crate::store::tables::{META, META_CLUSTER, META_VERSION};
 use crate::store::writer::Tables;
 use crate::store::{Reader, StoreError, Writer};
@@ -73,14 +74,21 @@ impl ChainStore {
             adopt(&database, &file, options.cluster)?;
             Ok(Arc::new(database))
         })?;
-        let reader = Reader::new(Arc::clone(&database), file.clone());
-        Ok(Self { writer: Writer::new(database, file, options.slots_per_term), reader })
+        let logged = Arc::new(Logged::default());
+        let reader = Reader::new(Arc::clone(&database), file.clone(), Arc::clone(&logged));
+        let latest = reader.view()?.latest_finalized()?;
+        logged.finalize_through(latest.map(|latest| latest.number));
+        Ok(Self { writer: Writer::new(database, file, options.slots_per_term, logged), reader })
     }
 
     /// A handle for reading; clone it freely.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    pub(super) fn logged(&self) -> &Arc<Logged> {
+        self.reader.logged()
     }
 
     /// The one writer, and a reader.

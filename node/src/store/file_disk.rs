@@ -1,10 +1,10 @@
 //! The vote journal's disk: two files in one directory, written ahead, synced with `fdatasync`.
 //!
-//! Invariants: space is written (not only reserved) ahead of the end, so that a sync of a vote seldom has to
-//! make a new length durable too; whatever failed once, nothing is written or synced after it, since the
-//! system may have dropped the very pages whose sync failed. Frames and checksums are the journal's.
+//! Invariant: whatever failed once, nothing is written or synced after it, since the system may have dropped
+//! the very pages whose sync failed. Frames and checksums are the journal's.
 
 use crate::store::StoreError;
+use crate::store::ahead::AheadFile;
 use phalanx_journal::{Disk, DiskError, Segment};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -12,28 +12,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// How far beyond the end zeros are written. Unit: bytes.
-pub const JOURNAL_AHEAD_BYTES: u64 = 256 << 10;
 /// The largest segment that is read; a larger file is not one of ours. Unit: bytes.
 pub const JOURNAL_SEGMENT_BYTES_MAX: u64 = 1 << 30;
-
-static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// The journal's segments as files `journal-0` and `journal-1` of one directory.
 #[derive(Debug)]
 pub struct FileDisk {
     directory: PathBuf,
     handle: File,
-    segments: [Option<SegmentFile>; 2],
+    segments: [Option<AheadFile>; 2],
     failed: Option<DiskError>,
-}
-
-/// An open segment.
-#[derive(Debug)]
-struct SegmentFile {
-    file: File,
-    /// Bytes that are written, zeros included: the file's length.
-    written: u64,
 }
 
 impl FileDisk {
@@ -50,8 +38,7 @@ impl FileDisk {
             let path = disk.path(segment);
             disk.segments[segment.index()] = match OpenOptions::new().read(true).write(true).open(&path) {
                 Ok(file) => {
-                    let length = file.metadata().map_err(|error| StoreError::from_io(&path, "opening it", error))?;
-                    Some(SegmentFile { file, written: length.len() })
+                    Some(AheadFile::new(file).map_err(|error| StoreError::from_io(&path, "opening it", error))?)
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(StoreError::from_io(&path, "opening it", error)),
@@ -84,14 +71,13 @@ impl FileDisk {
         })
     }
 
-    fn segment(&mut self, segment: Segment) -> io::Result<&mut SegmentFile> {
+    fn segment(&mut self, segment: Segment) -> io::Result<&mut AheadFile> {
         let slot = segment.index();
         if self.segments[slot].is_none() {
             let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).to_owned();
             let file = options.open(self.path(segment))?;
-            let written = file.metadata()?.len();
             self.handle.sync_all()?;
-            self.segments[slot] = Some(SegmentFile { file, written });
+            self.segments[slot] = Some(AheadFile::new(file)?);
         }
         Ok(self.segments[slot].as_mut().expect("it was opened just above"))
     }
@@ -111,24 +97,7 @@ impl FileDisk {
         file.sync_all()?;
         std::fs::rename(&fresh, &path)?;
         self.handle.sync_all()?;
-        let written = file.metadata()?.len();
-        self.segments[segment.index()] = Some(SegmentFile { file, written });
-        Ok(())
-    }
-}
-
-impl SegmentFile {
-    /// Writes zeros until at least [`JOURNAL_AHEAD_BYTES`] follow `end`.
-    fn write_ahead(&mut self, end: u64) -> io::Result<()> {
-        if end <= self.written {
-            return Ok(());
-        }
-        let target = end.saturating_add(JOURNAL_AHEAD_BYTES);
-        while self.written < target {
-            let left = usize::try_from(target - self.written).unwrap_or(usize::MAX).min(ZEROS.len());
-            self.file.write_all_at(&ZEROS[..left], self.written)?;
-            self.written += left as u64;
-        }
+        self.segments[segment.index()] = Some(AheadFile::new(file)?);
         Ok(())
     }
 }
@@ -158,11 +127,7 @@ impl Disk for FileDisk {
         self.attempt(
             segment,
             || format!("writing {length} bytes at offset {offset}"),
-            |disk| {
-                let held = disk.segment(segment)?;
-                held.write_ahead(offset.saturating_add(length as u64))?;
-                held.file.write_all_at(bytes, offset)
-            },
+            |disk| disk.segment(segment)?.write(offset, bytes),
         )
     }
 
@@ -173,7 +138,7 @@ impl Disk for FileDisk {
             |disk| {
                 let started = Instant::now();
                 if let Some(held) = &disk.segments[segment.index()] {
-                    held.file.sync_data()?;
+                    held.sync()?;
                 }
                 metrics::histogram!("phalanx_journal_fsync_seconds").record(started.elapsed().as_secs_f64());
                 Ok(())
@@ -190,13 +155,7 @@ impl Disk for FileDisk {
         self.attempt(
             segment,
             || format!("cutting it to {length} bytes"),
-            |disk| {
-                let Some(held) = disk.segments[segment.index()].as_mut() else { return Ok(()) };
-                held.file.set_len(length)?;
-                held.file.sync_all()?;
-                held.written = length;
-                Ok(())
-            },
+            |disk| disk.segments[segment.index()].as_mut().map_or(Ok(()), |held| held.truncate(length)),
         )
     }
 }

@@ -3,6 +3,7 @@
 mod chain;
 mod crash;
 mod disk;
+mod payloads;
 
 use crate::store::{ChainOptions, Write};
 use phalanx_types::{B256, Block, BlockRef, Bytes, Certificate, ClusterId, Position, SignatureBytes, Vote, keccak256};

@@ -2,12 +2,14 @@
 
 use crate::store::StoreError;
 use crate::store::fault::{ChainFile, Fault};
+use crate::store::payload_log::{Logged, LoggedBlocks};
 use crate::store::tables::{
     FINALIZATIONS, FINALIZED, HEADERS, HeaderRecord, NOTARIZATIONS, NUMBERS, PAYLOADS, POOLED, RECEIPTS, TERMS,
     TRANSACTIONS, block_key, certificate, unseal,
 };
 use phalanx_types::{B256, Block, BlockRef, Bytes, Certificate, Position};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -37,11 +39,16 @@ pub struct TransactionPlace {
 pub struct Reader {
     database: Arc<Database>,
     file: ChainFile,
+    logged: Arc<Logged>,
 }
 
 impl Reader {
-    pub(super) fn new(database: Arc<Database>, file: ChainFile) -> Self {
-        Self { database, file }
+    pub(super) fn new(database: Arc<Database>, file: ChainFile, logged: Arc<Logged>) -> Self {
+        Self { database, file, logged }
+    }
+
+    pub(super) fn logged(&self) -> &Arc<Logged> {
+        &self.logged
     }
 
     /// A consistent view of what is durable now. Cheap; drop it soon, since it holds back the reuse of disk
@@ -50,8 +57,10 @@ impl Reader {
     /// # Errors
     /// [`StoreError`] when the disk fails.
     pub fn view(&self) -> Result<View, StoreError> {
+        // In this order: a payload leaves the log only after it is in the database, so one of the two has it.
+        let logged = self.logged.blocks();
         let transaction = self.file.guard("beginning to read", || Ok(self.database.begin_read()?))?;
-        Ok(View { transaction, file: self.file.clone(), _open: Arc::clone(&self.database) })
+        Ok(View { transaction, file: self.file.clone(), logged, _open: Arc::clone(&self.database) })
     }
 }
 
@@ -62,6 +71,8 @@ impl Reader {
 pub struct View {
     transaction: ReadTransaction,
     file: ChainFile,
+    /// Payloads that are not final, and not in the database.
+    logged: Arc<LoggedBlocks>,
     /// The file stays open for as long as it is read; dropped after the transaction.
     _open: Arc<Database>,
 }
@@ -99,8 +110,11 @@ impl View {
     /// A block, final or not.
     pub fn block_by_hash(&self, hash: B256) -> Result<Option<StoredBlock>, StoreError> {
         self.read("reading a block by hash", |held| {
-            let number = held.open_table(NUMBERS)?.get(&hash.0)?.map(|number| number.value());
-            number.map_or(Ok(None), |number| block(held, number, hash))
+            if let Some(number) = held.open_table(NUMBERS)?.get(&hash.0)?.map(|number| number.value()) {
+                return block(held, number, hash);
+            }
+            let logged = self.logged.iter().find(|(key, _)| key.1 == hash);
+            Ok(logged.map(|(_, logged)| logged.read()).transpose()?)
         })
     }
 
@@ -236,15 +250,23 @@ impl View {
     }
 
     /// Blocks above the latest final one, in order of height, at most `count_max`: what an operator still
-    /// holds after a restart.
+    /// holds after a restart, from the database and the log of payloads.
     pub fn unfinalized(&self, count_max: usize) -> Result<Vec<StoredBlock>, StoreError> {
         self.read("reading unfinalized blocks", |held| {
             let from = latest(held)?.map_or(0, |latest| latest.number.saturating_add(1));
-            let mut found = Vec::new();
+            let mut keys: BTreeSet<(u64, B256)> =
+                self.logged.range((from, B256::ZERO)..).map(|(key, _)| *key).take(count_max).collect();
             for entry in held.open_table(HEADERS)?.range((from, &[0; 32])..)?.take(count_max) {
                 let (key, _) = entry?;
                 let (number, hash) = key.value();
-                found.extend(block(held, number, B256::new(*hash))?);
+                keys.insert((number, B256::new(*hash)));
+            }
+            let mut found = Vec::new();
+            for key in keys.into_iter().take(count_max) {
+                found.extend(match block(held, key.0, key.1)? {
+                    Some(stored) => Some(stored),
+                    None => self.logged.get(&key).map(|logged| logged.read()).transpose()?,
+                });
             }
             Ok(found)
         })

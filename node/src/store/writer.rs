@@ -2,6 +2,7 @@
 
 use crate::store::StoreError;
 use crate::store::fault::{ChainFile, Fault};
+use crate::store::payload_log::Logged;
 use crate::store::tables::{
     BlockKey, FINALIZATIONS, FINALIZED, HEADERS, HeaderRecord, META, META_PRUNED_BELOW, NOTARIZATIONS, NUMBERS,
     NotarizationKey, PAYLOADS, POOLED, RECEIPTS, SEAL_BYTES, TERMS, TRANSACTIONS, TermKey, block_key, certificate,
@@ -68,12 +69,13 @@ pub struct Writer {
     database: Arc<Database>,
     file: ChainFile,
     slots_per_term: u32,
+    logged: Arc<Logged>,
     failed: bool,
 }
 
 impl Writer {
-    pub(super) fn new(database: Arc<Database>, file: ChainFile, slots_per_term: u32) -> Self {
-        Self { database, file, slots_per_term, failed: false }
+    pub(super) fn new(database: Arc<Database>, file: ChainFile, slots_per_term: u32, logged: Arc<Logged>) -> Self {
+        Self { database, file, slots_per_term, logged, failed: false }
     }
 
     /// Applies `writes` in order, all or none, and returns once they are durable. At most
@@ -96,10 +98,12 @@ impl Writer {
         let outcome = self.file.guard("writing a batch", || self.transact(writes));
         self.failed = outcome.as_ref().is_err_and(|error| !error.is_misuse());
         metrics::histogram!("phalanx_store_commit_seconds").record(started.elapsed().as_secs_f64());
-        outcome
+        self.logged.finalize_through(outcome?.map(|latest| latest.number));
+        Ok(())
     }
 
-    fn transact(&self, writes: &[Write]) -> Result<(), Fault> {
+    /// The latest final block after it.
+    fn transact(&self, writes: &[Write]) -> Result<Option<BlockRef>, Fault> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
         // Costs a second sync of this file, and saves reading all of it at the start after a crash.
@@ -119,8 +123,10 @@ impl Writer {
                 Write::PruneUnfinalized { below } => tables.prune(*below)?,
             }
         }
+        let latest = tables.latest_finalized()?;
         drop(tables);
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        Ok(latest)
     }
 }
 

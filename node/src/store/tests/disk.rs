@@ -1,6 +1,6 @@
 //! The journal's disk on real files, and the lock on the directory.
 
-use crate::store::{DirLock, FileDisk, JOURNAL_AHEAD_BYTES, LOCK_FILE, StoreError};
+use crate::store::{AHEAD_BYTES, DirLock, FileDisk, LOCK_FILE, StoreError};
 use phalanx_journal::{Disk, DiskError, Segment};
 use std::io;
 
@@ -23,7 +23,7 @@ fn what_is_appended_is_read_after_reopening() {
     disk.write(FIRST, 3, b"two").unwrap();
     disk.sync(FIRST).unwrap();
     let length = std::fs::metadata(directory.path().join("journal-0")).unwrap().len();
-    assert_eq!(length, 3 + JOURNAL_AHEAD_BYTES, "written ahead");
+    assert_eq!(length, 3 + AHEAD_BYTES, "written ahead");
     disk.write(FIRST, 6, b"three").unwrap();
     disk.sync(FIRST).unwrap();
     assert_eq!(std::fs::metadata(directory.path().join("journal-0")).unwrap().len(), length, "room was there");
