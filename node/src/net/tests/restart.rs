@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-/// A restarted operator must vote again within 5 s; most of that is not the network's.
-const RESTART_MAX: Duration = Duration::from_millis(2_500);
+/// A restarted operator must vote again within 5 s. (On an idle machine it is back after 10 to 80 ms.)
+const RESTART_MAX: Duration = Duration::from_secs(5);
 
 /// A mesh in a runtime of its own, which can end without a word, as a killed process does.
 struct Process {
@@ -53,7 +53,6 @@ async fn killed_and_restarted(index: u16) {
         exchange(&staying, &staying_recorder, &process, &recorder, index).await;
         if round > 0 {
             let took = started.elapsed();
-            println!("operator {index} is back after {took:?}");
             assert!(took <= RESTART_MAX, "operator {index} was back only after {took:?}");
         }
         process.kill_blocking().await;
