@@ -100,7 +100,7 @@ pub(super) async fn bench(args: BenchArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        println!("{}", report::table(&report));
+        println!("{}", report::text(&report));
     }
     let good = report.lost == 0 && report.finalized > 0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })

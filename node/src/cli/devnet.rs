@@ -113,10 +113,11 @@ pub(super) async fn devnet(args: DevnetArgs) -> anyhow::Result<ExitCode> {
     };
     reporter.stopping(reason);
     let all_gone = children.alive() == 0;
-    let killed = children.stop().await;
-    let summary = monitor.summary(&children, killed);
+    monitor.poll().await;
+    let mut summary = monitor.summary(children.deaths());
+    summary.killed = children.stop().await;
     reporter.summary(&summary);
-    let good = !all_gone && killed == 0 && summary.blocks > 0;
+    let good = !all_gone && summary.killed == 0 && summary.blocks > 0;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

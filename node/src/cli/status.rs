@@ -2,9 +2,9 @@
 
 use super::RPC_URL_DEFAULT;
 use super::rpc_client::RpcClient;
+use super::table::table;
 use crate::rpc::types::{ClusterStatus, OperatorStatus};
 use clap::Args;
-use comfy_table::{Table, presets};
 use std::process::ExitCode;
 
 /// `phalanx status`
@@ -29,9 +29,7 @@ pub(super) async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn cluster(status: &ClusterStatus) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
+fn cluster(status: &ClusterStatus) -> String {
     let heights = &status.heights;
     let rows = [
         ("cluster", status.cluster_id.to_string()),
@@ -48,33 +46,20 @@ fn cluster(status: &ClusterStatus) -> Table {
         ("fsync", format!("p50 {}, p99 {}", millis(status.fsync.p50_us), millis(status.fsync.p99_us))),
         ("release", status.version.clone()),
     ];
-    for (what, value) in rows {
-        table.add_row([what.to_owned(), value]);
-    }
-    table
+    table(None, rows.map(|(what, value)| [what.to_owned(), value]))
 }
 
-fn operators(status: &ClusterStatus) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["", "operator", "connected", "last vote seen", ""]);
-    for operator in &status.operators {
-        let mut roles = Vec::new();
-        if operator.index == status.leader {
-            roles.push("leader");
-        }
-        if operator.index == status.operator {
-            roles.push("answers");
-        }
-        table.add_row([
-            operator.index.to_string(),
-            operator.name.clone(),
-            if operator.connected { "yes" } else { "NO" }.to_owned(),
-            last_vote(operator),
-            roles.join(", "),
-        ]);
-    }
-    table
+fn operators(status: &ClusterStatus) -> String {
+    let rows = status.operators.iter().map(|operator| {
+        let leads = if operator.index == status.leader { "leader" } else { "" };
+        let (connected, voted) = if operator.index == status.operator {
+            ("answers", String::new())
+        } else {
+            (if operator.connected { "yes" } else { "NO" }, last_vote(operator))
+        };
+        [operator.index.to_string(), operator.name.clone(), connected.to_owned(), voted, leads.to_owned()]
+    });
+    table(Some(["", "operator", "connected", "last vote seen", ""]), rows)
 }
 
 fn last_vote(operator: &OperatorStatus) -> String {
@@ -154,10 +139,10 @@ mod tests {
     #[test]
     fn the_table_shows_who_leads_and_who_is_gone() {
         let status = status_with(3);
-        let text = operators(&status).to_string();
+        let text = operators(&status);
         let last = text.lines().find(|line| line.contains("operator-3")).expect("operator 3 has a row");
         assert!(last.contains("NO") && last.contains("leader") && last.contains("12 s ago"), "{text}");
-        assert!(cluster(&status).to_string().contains("p50 1.23 ms, p99 0.02 ms"));
+        assert!(cluster(&status).contains("p50 1.23 ms, p99 0.02 ms"));
     }
 
     #[test]

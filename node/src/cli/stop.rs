@@ -32,7 +32,7 @@ pub(crate) fn stop_requested(
         tokio::select! {
             _ = interrupt.recv() => "interrupted (SIGINT)",
             _ = terminate.recv() => "asked to end (SIGTERM)",
-            _ = parent_gone => "the devnet that started it ended",
+            _ = parent_gone => "the devnet that started it ends",
         }
     })
 }

@@ -3,8 +3,8 @@
 use super::ledger::Ledger;
 use crate::cli::rpc_client::RpcClient;
 use crate::cli::status::millis;
+use crate::cli::table::table;
 use crate::rpc::types::{ClusterStatus, FsyncLatency};
-use comfy_table::{Table, presets};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::time::Duration;
@@ -94,31 +94,25 @@ pub(super) async fn report(ledger: &Ledger, clients: &[RpcClient]) -> Report {
 }
 
 /// For people.
-pub(super) fn table(report: &Report) -> String {
-    let mut latencies = Table::new();
-    latencies.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    latencies.set_header(["", "p50", "p90", "p99", "max"]);
-    for (what, latency) in [("sent → notarized", &report.inclusion_ms), ("sent → final", &report.finality_ms)] {
+pub(super) fn text(report: &Report) -> String {
+    let row = |what: &str, latency: &Latency| {
         let Latency { p50, p90, p99, max } = latency;
-        let cells = [p50, p90, p99, max].map(|value| format!("{value:.1} ms"));
-        latencies.add_row([vec![what.to_owned()], cells.to_vec()].concat());
-    }
+        let [p50, p90, p99, max] = [p50, p90, p99, max].map(|value| format!("{value:.1} ms"));
+        [what.to_owned(), p50, p90, p99, max]
+    };
+    let mut rows = vec![row("sent → notarized", &report.inclusion_ms), row("sent → final", &report.finality_ms)];
     for fsync in &report.fsync {
-        let what = format!("fsync, {}", fsync.rpc);
-        match fsync.latency {
-            Some(latency) => {
-                let (p50, p99) = (millis(latency.p50_us), millis(latency.p99_us));
-                latencies.add_row([what, p50, String::new(), p99, String::new()]);
-            }
-            None => {
-                latencies.add_row([what, "no answer".to_owned()]);
-            }
-        }
+        let show = |micros: fn(&FsyncLatency) -> u64| {
+            fsync.latency.as_ref().map_or("no answer".to_owned(), |latency| millis(micros(latency)))
+        };
+        let (p50, p99) = (show(|latency| latency.p50_us), show(|latency| latency.p99_us));
+        rows.push([format!("fsync, {}", fsync.rpc), p50, String::new(), p99, String::new()]);
     }
+    let latencies = table(Some(["", "p50", "p90", "p99", "max"]), rows);
     let refusal = report.refusal.as_ref().map(|words| format!(" (\"{words}\")")).unwrap_or_default();
     format!(
         "{} sent in {:.1} s: {} accepted, {} refused{refusal}, {} not handed over\n\
-         {} final, {:.1} a second; {} LOST; longest time without one becoming final {:.0} ms\n{latencies}",
+         {} final, {:.1} a second; {} LOST; longest time without one becoming final {:.0} ms\n\n{latencies}",
         report.sent,
         report.elapsed_s,
         report.accepted,

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::monitor::{Status, Summary};
 use crate::cli::accounts::TEST_ACCOUNTS;
 use crate::cli::status::millis;
-use comfy_table::{Table, presets};
+use crate::cli::table::table;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -181,29 +181,21 @@ fn ready_json(layout: &Layout) -> Value {
     })
 }
 
-fn endpoints(layout: &Layout) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["operator", "JSON-RPC (HTTP and WebSocket)", "metrics", "log"]);
-    for place in &layout.operators {
-        table.add_row([
+fn endpoints(layout: &Layout) -> String {
+    let rows = layout.operators.iter().map(|place| {
+        [
             place.index.to_string(),
             format!("http://{}", place.ports.rpc),
             format!("http://{}/metrics", place.ports.metrics),
             place.log.display().to_string(),
-        ]);
-    }
-    table
+        ]
+    });
+    table(Some(["operator", "JSON-RPC (HTTP and WebSocket)", "metrics", "log"]), rows)
 }
 
-fn accounts() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["account (10,000 ether each)", "private key (public: for tests only)"]);
-    for account in TEST_ACCOUNTS {
-        table.add_row([account.address.to_string(), account.private_key.to_string()]);
-    }
-    table
+fn accounts() -> String {
+    let header = ["account (10,000 ether each)", "private key (public: for tests only)"];
+    table(Some(header), TEST_ACCOUNTS.map(|account| [account.address.to_string(), account.private_key.to_string()]))
 }
 
 fn live_line(status: &Status) -> String {
