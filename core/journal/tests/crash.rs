@@ -172,6 +172,44 @@ fn damage_names_its_place_and_what_to_do() {
     assert!(text.contains(&format!("segment 0 at byte {end}")) && text.contains("must not vote"), "{text}");
 }
 
+/// A hole alone could be a torn write; before a group that was synced later it is not.
+#[test]
+fn a_hole_before_a_later_group_is_damage() {
+    let (mut journal, _) = open(MemoryDisk::new()).expect("an empty disk");
+    commit(&mut journal, &[record(0)]).expect("a good disk");
+    let start = usize::try_from(journal.bytes()).expect("small");
+    commit(&mut journal, &(1..20).map(record).collect::<Vec<_>>()).expect("a good disk");
+    let end = usize::try_from(journal.bytes()).expect("small");
+    let alone = journal.disk_mut().clone();
+    commit(&mut journal, &[record(20)]).expect("a good disk");
+    let followed = journal.into_disk();
+    let open_with_hole = |mut disk: MemoryDisk| {
+        for offset in start..end {
+            let byte = disk.durable(Segment::First)[offset];
+            disk.damage(Segment::First, offset, byte);
+        }
+        open(disk).map(|(_, records)| records)
+    };
+    assert_eq!(open_with_hole(alone), Ok(vec![record(0)]));
+    let error = open_with_hole(followed).expect_err("the later group proves that the hole was synced");
+    assert!(matches!(error, JournalError::IoCorrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_damaged_segment_is_not_replaced_by_the_one_before_it() {
+    let (mut journal, _) = open(MemoryDisk::new()).expect("an empty disk");
+    commit(&mut journal, &[record(0)]).expect("a good disk");
+    journal.compact(&[record(0)]).expect("a good disk");
+    commit(&mut journal, &[record(1)]).expect("a good disk");
+    let disk = journal.into_disk();
+    for offset in [0, 20, 100, 200] {
+        let mut damaged = disk.clone();
+        damaged.damage(Segment::Second, offset, 4);
+        let error = open(damaged).expect_err("the vote after the compaction must not be forgotten");
+        assert!(matches!(error, JournalError::IoCorrupt { segment: Segment::Second, .. }), "{error}");
+    }
+}
+
 #[test]
 fn a_foreign_journal_is_refused() {
     let (mut journal, _) = open(MemoryDisk::new()).expect("an empty disk");

@@ -1,8 +1,8 @@
 //! Where decoded messages come in: for each peer one ring for votes and one for blocks, so that a peer can
 //! crowd out only itself, and a big block does not delay a vote.
 //!
-//! Invariant: nothing here costs more than a comparison and a push. Whoever calls has authenticated the
-//! sender and decoded the message.
+//! Invariants: what is in a peer's rings is signed in that peer's name; nothing here costs more than a
+//! comparison and a push. Whoever calls has authenticated the sender and decoded the message.
 
 use crate::counters::{Counters, DropReason};
 use crate::ring::{Depth, Wake};

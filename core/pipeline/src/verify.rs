@@ -184,10 +184,8 @@ impl VerifyStage {
     }
 
     fn take_vote(&mut self, from: OperatorIndex, signed: SignedVote, now: Time) -> Result<(), DropReason> {
+        // The ingress saw to it that the signer is the sender.
         let SignedVote { vote, signer, partial } = signed;
-        if signer != from {
-            return Err(DropReason::SignerNotSender);
-        }
         if !self.snapshot.window.wants_vote(&vote) {
             return Err(DropReason::OutsideWindow);
         }

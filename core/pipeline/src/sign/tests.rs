@@ -44,6 +44,11 @@ impl CommitObserver for Balanced {
 
 impl Bench {
     fn on(disk: MemoryDisk, outbound: usize, compaction_bytes: u64) -> Self {
+        Self::knowing(disk, outbound, compaction_bytes, &[])
+    }
+
+    /// With certificates that a chain store holds beside the journal.
+    fn knowing(disk: MemoryDisk, outbound: usize, compaction_bytes: u64, stored: &[Verified<Certificate>]) -> Self {
         let cluster = Cluster::new();
         let (intents, outbound, own, counters) = (ring(INTENTS_RING_MAX), ring(outbound), ring(outbound), counters());
         let (journal, records) = Journal::open(disk, owner()).expect("a good disk");
@@ -58,7 +63,7 @@ impl Bench {
             observer: Box::new(Balanced::default()),
             counters: Arc::clone(&counters),
         };
-        let stage = SignStage::new(wiring, records, &[], 50).expect("consistent");
+        let stage = SignStage::new(wiring, records, stored, 50).expect("consistent");
         Self { cluster, stage, intents, outbound, own, counters }
     }
 
@@ -186,6 +191,20 @@ fn kept_certificates_share_the_sync_of_the_next_vote_or_wait_a_little() {
         records[..],
         [Record::Certificate(_), Record::Certificate(_), Record::Vote(_), Record::Certificate(_)]
     ));
+}
+
+/// The chain store may hold a finalization whose journal record was still waiting when the power failed.
+#[test]
+fn what_a_chain_store_knows_counts_and_is_journalled() {
+    let mut bench = Bench::new();
+    bench.vote(Vote::nullify(Position::new(0, 1, 2)));
+    assert_eq!(bench.turn().len(), 1);
+    let stored = [bench.cluster.certificate(Vote::finalize(notarize(3).position, notarize(3).block))];
+    let mut bench = Bench::knowing(bench.crash(Unsynced::Lost), 64, 1 << 20, &stored);
+    bench.vote(notarize(4));
+    assert_eq!(voted(&bench.turn()), [notarize(4)], "the finalization healed the term");
+    let bench = Bench::on(bench.crash(Unsynced::Lost), 64, 1 << 20);
+    assert!(bench.stage.own_records.keeps(&stored[0].vote));
 }
 
 #[test]

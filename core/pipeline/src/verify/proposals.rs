@@ -79,9 +79,6 @@ impl VerifyStage {
     /// remembered. Cheapest checks first.
     fn identify(&mut self, from: OperatorIndex, proposal: Proposal, now: Time) -> Result<(), DropReason> {
         let position = proposal.header.position;
-        if proposal.leader != from {
-            return Err(DropReason::SignerNotSender);
-        }
         if self.wiring.verifier.size().leader(position.term) != from {
             return Err(DropReason::BadProposal);
         }
