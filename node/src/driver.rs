@@ -22,10 +22,11 @@ mod egress;
 mod executed;
 mod executor;
 mod fetcher;
-mod fsync;
 mod health;
 mod ingress;
+mod latency;
 mod open;
+mod payload_writer;
 mod report;
 mod stage_thread;
 mod status;
@@ -43,16 +44,17 @@ use chain_view::{ChainView, SharedChainView};
 use chain_writer::ChainWriter;
 use clock::Clock;
 use coordinator::{Coordinator, Events, Progress};
-use egress::Outlet as MeshOutlet;
+use egress::{Egress, Outlet as MeshOutlet};
 use executor::{BuildSettings, Executor};
 use fetcher::Fetcher;
-use fsync::FsyncMeter;
 use health::Health;
 use ingress::{LastVotes, MeshHandler};
+use latency::LatencyMeter;
 use open::Opened;
+use payload_writer::PayloadWriter;
 use phalanx_bls::{Backend, MinSig};
 use phalanx_consensus::{Collectors, Config as EngineConfig};
-use phalanx_pipeline::{Handles, Outbound, PipelineConfig, Stage, Turn as Pipeline, Wakes};
+use phalanx_pipeline::{Handles, PipelineConfig, Stage, Turn as Pipeline, Wakes};
 use phalanx_sync::{CatchUp, CatchUpConfig};
 use phalanx_threshold::{BlsMinSig, BlsSigner, Domain, Verifier};
 use phalanx_types::{BlockRef, OperatorIndex};
@@ -190,10 +192,11 @@ impl Operator {
         let domain = Domain::new(cluster.definition.chain_id, cluster.cluster_id);
         let verifier = Arc::new(verifier(config.bls_backend.backend()?, cluster, domain)?);
         let opened = Opened::open(config, cluster, &keys, &verifier)?;
-        let Opened { lock, embedded, genesis, inspector, writer, reader, journal, restored, pooled, newest, .. } =
+        let Opened { lock, embedded, genesis, inspector, writer, payloads, reader, journal, restored, pooled, newest } =
             opened;
         let finalized = newest.reference();
-        let fsync = Arc::new(FsyncMeter::default());
+        let fsync = Arc::new(LatencyMeter::default());
+        let proposal_to_final = Arc::new(LatencyMeter::default());
         let identity = Arc::new(keys.identity);
         let wakers = Wakers::default();
         let (pipeline, handles) = Pipeline::new(PipelineConfig {
@@ -206,7 +209,7 @@ impl Operator {
             restored,
             rng_seed: rand::random(),
             wakes: wakers.wakes(),
-            observer: Box::new(fsync::TimedCommits::new(Arc::clone(&fsync))),
+            observer: Box::new(latency::TimedCommits::new(Arc::clone(&fsync))),
             now: clock.now(),
         })?;
         let Handles { ingress, results, work, outbound, snapshots, counters, gauges } = handles;
@@ -217,6 +220,7 @@ impl Operator {
         let state = embedded.reader();
         let (events, event_receiver) = Events::new(wakers.coordinator.clone());
         let (chain_writer, writer_thread) = ChainWriter::spawn(writer, Arc::clone(health))?;
+        let (payloads, payloads_thread) = PayloadWriter::spawn(payloads, Arc::clone(health))?;
         let rules = open::rules(config, cluster);
         let (transactions, mempool_threads) = Transactions::spawn(TransactionsConfig {
             rules,
@@ -235,6 +239,7 @@ impl Operator {
             settings: build_settings(config, cluster),
             transactions: transactions.clone(),
             writer: chain_writer.clone(),
+            payloads: payloads.clone(),
             events: events.clone(),
             view: Arc::clone(&view),
             feed: feed.clone(),
@@ -254,6 +259,7 @@ impl Operator {
             }),
             executor: executor.clone(),
             writer: chain_writer.clone(),
+            payloads: payloads.clone(),
             fetcher: Fetcher {
                 runtime: runtime.handle().clone(),
                 outlet: mesh.clone(),
@@ -265,6 +271,7 @@ impl Operator {
             size,
             health: Arc::clone(health),
             progress: progress.clone(),
+            proposal_to_final: Arc::clone(&proposal_to_final),
             state: coordinator::State::default(),
         };
         let last_votes = Arc::new(LastVotes::new(size));
@@ -291,13 +298,16 @@ impl Operator {
         let mesh_config = mesh_config(config, cluster, keys.index, IdentitySeed::new(*identity.to_seed()));
         mesh.open(runtime.block_on(Mesh::start(mesh_config, Arc::new(handler)))?);
 
-        let stages = spawn_stages(clock, health, &wakers, pipeline, coordinator, outbound, &mesh)?;
+        let egress =
+            Egress { outbound, outlet: mesh.clone(), last_votes: Arc::clone(&last_votes), health: Arc::clone(health) };
+        let stages = spawn_stages(clock, health, &wakers, pipeline, coordinator, egress)?;
         runtime.spawn(report::report(report::Sources {
             counters,
             gauges,
             mesh: mesh.clone(),
             executor,
             writer: chain_writer,
+            payloads,
             status: Arc::clone(&status),
             health: Arc::clone(health),
         }));
@@ -311,10 +321,12 @@ impl Operator {
             feed,
             status,
             fsync,
+            proposal_to_final,
         });
         let mut workers = mempool_threads;
         workers.push(executor_thread);
         workers.push(writer_thread);
+        workers.push(payloads_thread);
         Ok(Self { backend, health: Arc::clone(health), mesh, wakers, stages, workers, _lock: lock })
     }
 }
@@ -454,8 +466,7 @@ fn spawn_stages(
     wakers: &Wakers,
     pipeline: Pipeline<FileDisk>,
     mut coordinator: Coordinator,
-    outbound: phalanx_pipeline::Outlet<Outbound>,
-    mesh: &MeshOutlet,
+    egress: Egress,
 ) -> std::io::Result<Vec<JoinHandle<()>>> {
     let stop = health.stop_flag();
     let Pipeline { verify, engine, sign } = pipeline;
@@ -468,7 +479,6 @@ fn spawn_stages(
     start("engine", &wakers.engine, Box::new(run_stage(engine)))?;
     start("sign", &wakers.sign, Box::new(run_stage(sign)))?;
     start("coordinator", &wakers.coordinator, Box::new(move |now| coordinator.turn(now)))?;
-    let (mesh, health) = (mesh.clone(), Arc::clone(health));
-    start("egress", &wakers.egress, Box::new(move |_| egress::turn(&outbound, &mesh, &health)))?;
+    start("egress", &wakers.egress, Box::new(move |now| egress.turn(now)))?;
     Ok(threads)
 }

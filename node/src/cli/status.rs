@@ -44,6 +44,14 @@ fn cluster(status: &ClusterStatus) -> String {
             format!("proposed {}, notarized {}, final {}", heights.proposed, heights.notarized, heights.finalized),
         ),
         ("fsync", format!("p50 {}, p99 {}", millis(status.fsync.p50_us), millis(status.fsync.p99_us))),
+        (
+            "finality",
+            format!(
+                "p50 {}, p99 {} from proposal",
+                millis(status.proposal_to_final.p50_us),
+                millis(status.proposal_to_final.p99_us)
+            ),
+        ),
         ("release", status.version.clone()),
     ];
     table(None, rows.map(|(what, value)| [what.to_owned(), value]))
@@ -104,7 +112,7 @@ pub(super) fn millis(micros: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::types::{FsyncLatency, Heights};
+    use crate::rpc::types::{Heights, LatencyQuantiles};
     use phalanx_types::{ClusterId, OperatorIndex};
 
     fn status_with(connected: usize) -> ClusterStatus {
@@ -132,7 +140,8 @@ mod tests {
             leader: OperatorIndex(3),
             heights: Heights { proposed: 12, notarized: 11, finalized: 10 },
             version: "phalanx/v0.1.0".to_owned(),
-            fsync: FsyncLatency { p50_us: 1_234, p99_us: 20 },
+            fsync: LatencyQuantiles { p50_us: 1_234, p99_us: 20 },
+            proposal_to_final: LatencyQuantiles { p50_us: 8_000, p99_us: 21_000 },
         }
     }
 

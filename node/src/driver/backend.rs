@@ -4,8 +4,8 @@
 //! finalized block and the unfinalized ones above it, from execution's snapshots.
 
 use crate::driver::chain_view::SharedChainView;
-use crate::driver::executed::rpc_block_from_store;
-use crate::driver::fsync::FsyncMeter;
+use crate::driver::executed::{header_of, rpc_block_from_store};
+use crate::driver::latency::LatencyMeter;
 use crate::driver::status::StatusSource;
 use crate::driver::transactions::{Transactions, next_base_fee};
 use crate::execution::{CallOutcome, ExecutionError, StateReader, StateView as ExecutionStateView};
@@ -33,7 +33,8 @@ pub(crate) struct OperatorBackend {
     pub(crate) transactions: Transactions,
     pub(crate) feed: EventFeed,
     pub(crate) status: Arc<StatusSource>,
-    pub(crate) fsync: Arc<FsyncMeter>,
+    pub(crate) fsync: Arc<LatencyMeter>,
+    pub(crate) proposal_to_final: Arc<LatencyMeter>,
 }
 
 fn store_error(error: StoreError) -> ReadError {
@@ -109,7 +110,13 @@ impl Backend for OperatorBackend {
     }
 
     fn header_by_number(&self, number: u64) -> Result<Option<Header>, ReadError> {
-        Ok(self.block_by_number(number)?.map(|block| block.block.header.clone()))
+        let chain = self.view.load();
+        if let Some(block) = chain.by_number(number) {
+            return Ok(Some(block.block.header.clone()));
+        }
+        let view = self.reader.view().map_err(store_error)?;
+        let Some(stored) = view.block_by_number(number).map_err(store_error)? else { return Ok(None) };
+        header_of(&stored.block).map(Some).map_err(ReadError::Internal)
     }
 
     fn transaction_location(&self, hash: B256) -> Result<Option<(u64, usize)>, ReadError> {
@@ -138,7 +145,7 @@ impl Backend for OperatorBackend {
     }
 
     fn cluster_status(&self) -> ClusterStatus {
-        self.status.cluster_status(&self.view.load().heads(), self.fsync.latency())
+        self.status.cluster_status(&self.view.load().heads(), self.fsync.latency(), self.proposal_to_final.latency())
     }
 
     fn events(&self) -> &EventFeed {

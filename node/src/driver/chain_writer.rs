@@ -4,17 +4,42 @@
 //! Invariants: writes are applied in the order in which they were sent; an acknowledgement is called after
 //! its writes are durable, never before; after an error nothing is written any more and the operator stops.
 //! The queue is bounded: a sender waits when the disk cannot follow.
+//!
+//! A transaction costs two syncs of the file and about a millisecond of a core, so what nobody waits for
+//! keeps for a moment, until something comes that somebody does wait for ([`Urgency`]).
 
 use crate::driver::health::Health;
 use crate::store::{Write, Writer};
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// The most batches that wait for the disk.
 pub(crate) const WRITES_QUEUED_MAX: usize = 1_024;
 /// The most writes put in one transaction.
 const WRITES_PER_TRANSACTION_MAX: usize = 4_096;
+
+/// How long a write may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// A vote or a client waits for it.
+    Now,
+    /// Readers wait for it (a block becoming final): it keeps for a few milliseconds.
+    Soon,
+    /// Nobody waits for it (certificates to be served, pruning).
+    Later,
+}
+
+impl Urgency {
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Now => Duration::ZERO,
+            Self::Soon => Duration::from_millis(4),
+            Self::Later => Duration::from_millis(100),
+        }
+    }
+}
 
 /// Called on the writer's thread once the writes are durable. Must not block.
 pub(crate) type Acknowledge = Box<dyn FnOnce() + Send>;
@@ -22,6 +47,7 @@ pub(crate) type Acknowledge = Box<dyn FnOnce() + Send>;
 struct Batch {
     writes: Vec<Write>,
     acknowledge: Option<Acknowledge>,
+    due: Instant,
 }
 
 /// Sends writes to the thread. Cheap to clone; the thread ends when all are gone.
@@ -46,10 +72,11 @@ impl ChainWriter {
         Ok((Self { batches }, thread))
     }
 
-    /// Writes; `acknowledge` is called once they are durable, and never if they are not.
-    pub(crate) fn write(&self, writes: Vec<Write>, acknowledge: Option<Acknowledge>) {
+    /// Writes; `acknowledge` is called once the writes are durable, and never if they are not.
+    pub(crate) fn write(&self, writes: Vec<Write>, urgency: Urgency, acknowledge: Option<Acknowledge>) {
+        let due = Instant::now() + urgency.patience();
         // The thread is gone only when the operator stops, and then nothing is acknowledged.
-        let _ = self.batches.send(Batch { writes, acknowledge });
+        let _ = self.batches.send(Batch { writes, acknowledge, due });
     }
 
     /// Batches that wait.
@@ -58,15 +85,43 @@ impl ChainWriter {
     }
 }
 
-fn run(mut writer: Writer, batches: &Receiver<Batch>, health: &Health) {
-    while let Ok(first) = batches.recv() {
-        let mut writes = first.writes;
-        let mut acknowledges: Vec<Acknowledge> = first.acknowledge.into_iter().collect();
-        while writes.len() < WRITES_PER_TRANSACTION_MAX {
-            let Ok(batch) = batches.try_recv() else { break };
-            writes.extend(batch.writes);
-            acknowledges.extend(batch.acknowledge);
+/// What goes into the next transaction.
+#[derive(Default)]
+struct Pending {
+    writes: Vec<Write>,
+    acknowledges: Vec<Acknowledge>,
+    due: Option<Instant>,
+}
+
+impl Pending {
+    fn add(&mut self, batch: Batch) {
+        self.writes.extend(batch.writes);
+        self.acknowledges.extend(batch.acknowledge);
+        self.due = Some(self.due.map_or(batch.due, |due| due.min(batch.due)));
+    }
+
+    /// Waits until something is due; `false` when nothing will come any more.
+    fn collect(&mut self, batches: &Receiver<Batch>) -> bool {
+        while self.writes.len() < WRITES_PER_TRANSACTION_MAX {
+            let received = match self.due {
+                None => batches.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                // What is due already still takes along what waits.
+                Some(due) => batches.recv_deadline(due),
+            };
+            match received {
+                Ok(batch) => self.add(batch),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return self.due.is_some(),
+            }
         }
+        true
+    }
+}
+
+fn run(mut writer: Writer, batches: &Receiver<Batch>, health: &Health) {
+    let mut pending = Pending::default();
+    while pending.collect(batches) {
+        let Pending { writes, acknowledges, .. } = std::mem::take(&mut pending);
         if let Err(error) = writer.apply(&writes) {
             health.fatal(format!("the chain store cannot be written: {error}"));
             return;

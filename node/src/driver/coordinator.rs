@@ -4,10 +4,12 @@
 //! too much of it no more work is taken from the engine. Invariant: `Validated(Valid)` and `Built(Ok)` reach
 //! the engine only when the block is executed *and* durable here.
 
-use crate::driver::chain_writer::ChainWriter;
+use crate::driver::chain_writer::{ChainWriter, Urgency};
 use crate::driver::executor::{ExecutorHandle, Task};
 use crate::driver::fetcher::Fetcher;
 use crate::driver::health::Health;
+use crate::driver::latency::LatencyMeter;
+use crate::driver::payload_writer::PayloadWriter;
 use crate::driver::stage_thread::{Turn, Waker};
 use crate::execution;
 use crate::store::Write;
@@ -80,6 +82,8 @@ struct Inquiry {
     verdict: Option<Verdict>,
     /// Whether the engine waits for an answer.
     asked: bool,
+    /// When its proposal came, or was made; taken once it is final.
+    proposed: Option<Time>,
 }
 
 /// Numbers that others read.
@@ -98,10 +102,12 @@ pub(crate) struct Coordinator {
     pub(crate) catch_up: CatchUp,
     pub(crate) executor: ExecutorHandle,
     pub(crate) writer: ChainWriter,
+    pub(crate) payloads: PayloadWriter,
     pub(crate) fetcher: Fetcher,
     pub(crate) size: ClusterSize,
     pub(crate) health: Arc<Health>,
     pub(crate) progress: Progress,
+    pub(crate) proposal_to_final: Arc<LatencyMeter>,
     pub(crate) state: State,
 }
 
@@ -147,6 +153,7 @@ impl Coordinator {
             }
             Event::Built { position, result } => {
                 if let Ok(block) = &result {
+                    self.inquiry(block.reference).proposed.get_or_insert(now);
                     self.catch_up.block(Arc::clone(block), now);
                 }
                 self.state.outcomes.push_back(Outcome::Built { position, result });
@@ -173,11 +180,14 @@ impl Coordinator {
         match work {
             Work::Build { position, parent } => self.state.tasks.push_back(Task::Build { position, parent }),
             Work::Validate(block) => self.validate(block, now),
-            Work::Commit(finalization) => self.catch_up.finalized(finalization, now),
+            Work::Commit(finalization) => {
+                self.measure(finalization.block().number, now);
+                self.catch_up.finalized(finalization, now);
+            }
             Work::Fetch(Missing::Block(block)) => self.catch_up.want_block(block, now),
             Work::Fetch(Missing::Terms { epoch, from, to }) => self.catch_up.want_terms(epoch, from, to, now),
             Work::Keep(certificate) => {
-                self.writer.write(vec![Write::PutCertificate(certificate.into_inner())], None);
+                self.writer.write(vec![Write::PutCertificate(certificate.into_inner())], Urgency::Later, None);
             }
             Work::Notarized(certificate) => {
                 self.state.tasks.push_back(Task::Notarized(certificate.into_inner()));
@@ -188,6 +198,18 @@ impl Coordinator {
             }
             Work::Discard(hash) => tracing::debug!(%hash, "a block that cannot become final was let go of"),
             Work::Halt(reason) => self.halt(&reason),
+        }
+    }
+
+    /// The blocks up to `number` are final: how long did each take?
+    fn measure(&mut self, number: u64, now: Time) {
+        let last = (number, B256::repeat_byte(0xff));
+        for (_, inquiry) in self.state.inquiries.range_mut(..=last) {
+            if let Some(proposed) = inquiry.proposed.take() {
+                let latency = now.saturating_since(proposed);
+                self.proposal_to_final.record(latency);
+                metrics::histogram!("phalanx_proposal_to_final_seconds").record(latency);
+            }
         }
     }
 
@@ -214,11 +236,12 @@ impl Coordinator {
         self.catch_up.block(Arc::clone(&block), now);
         let inquiry = self.inquiry(reference);
         inquiry.asked = true;
+        inquiry.proposed.get_or_insert(now);
         inquiry.verdict = None;
         if !inquiry.stored {
             let events = self.own_events.clone();
-            let write = Write::PutPayload { block: Block::clone(&block), position: None };
-            self.writer.write(vec![write], Some(Box::new(move || events.send(Event::Stored(reference)))));
+            let stored = Box::new(move || events.send(Event::Stored(reference)));
+            self.payloads.write(Block::clone(&block), None, stored);
         }
         self.state.tasks.push_back(Task::Validate(block));
     }
@@ -251,7 +274,7 @@ impl Coordinator {
         if block.number >= self.state.pruned_at + PRUNE_EVERY_BLOCKS {
             self.state.pruned_at = block.number;
             let below = block.number.saturating_sub(SIBLINGS_KEPT_BLOCKS);
-            self.writer.write(vec![Write::PruneUnfinalized { below }], None);
+            self.writer.write(vec![Write::PruneUnfinalized { below }], Urgency::Later, None);
         }
     }
 

@@ -4,29 +4,45 @@
 //! because the mesh's handler reaches what sends; until then nothing is connected, and nothing is sent.
 
 use crate::driver::health::Health;
+use crate::driver::ingress::LastVotes;
 use crate::driver::stage_thread::Turn;
 use crate::net::{Lane, Mesh, NetError, PeerStatus};
 use phalanx_consensus::Recipients;
 use phalanx_pipeline::Outbound;
-use phalanx_types::{Message, OperatorIndex, Wire};
+use phalanx_types::{Message, OperatorIndex, Time, Wire};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The most messages sent in one turn.
 const SENT_PER_TURN_MAX: usize = 256;
 
-/// One turn of the egress thread.
-pub(crate) fn turn(outbound: &phalanx_pipeline::Outlet<Outbound>, outlet: &Outlet, health: &Health) -> Turn {
-    let mut sent = 0;
-    while sent < SENT_PER_TURN_MAX {
-        match outbound.pop() {
-            Some(Outbound::Send { recipients, message }) => outlet.send(&recipients, &message),
-            Some(Outbound::Fatal(error)) => health.fatal(error.to_string()),
-            None => break,
+/// The egress thread: takes what the pipeline wants sent.
+pub(crate) struct Egress {
+    pub(crate) outbound: phalanx_pipeline::Outlet<Outbound>,
+    pub(crate) outlet: Outlet,
+    pub(crate) last_votes: Arc<LastVotes>,
+    pub(crate) health: Arc<Health>,
+}
+
+impl Egress {
+    /// One turn of the stage thread.
+    pub(crate) fn turn(&self, now: Time) -> Turn {
+        let mut sent = 0;
+        while sent < SENT_PER_TURN_MAX {
+            match self.outbound.pop() {
+                Some(Outbound::Send { recipients, message }) => {
+                    if let Message::Vote(vote) = &message {
+                        self.last_votes.seen(vote.signer, now);
+                    }
+                    self.outlet.send(&recipients, &message);
+                }
+                Some(Outbound::Fatal(error)) => self.health.fatal(error.to_string()),
+                None => break,
+            }
+            sent += 1;
         }
-        sent += 1;
+        Turn { busy: sent > 0, wake_at: None }
     }
-    Turn { busy: sent > 0, wake_at: None }
 }
 
 /// Cheap to clone.

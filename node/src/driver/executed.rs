@@ -4,7 +4,7 @@
 use crate::execution::ExecutedBlock;
 use crate::rpc::backend::RpcBlock;
 use crate::store::Write;
-use alloy_consensus::{Block as ExecutionBlock, BlockBody, ReceiptEnvelope, TxEnvelope};
+use alloy_consensus::{Block as ExecutionBlock, BlockBody, Header, ReceiptEnvelope, TxEnvelope};
 use alloy_eips::eip4895::Withdrawals;
 use alloy_primitives::{Address, Bytes};
 use alloy_rlp::{Decodable, RlpDecodable, RlpEncodable};
@@ -64,6 +64,13 @@ pub(crate) fn rpc_block_from_store(
         receipts: stored.receipts,
         position,
     })
+}
+
+/// The header alone, out of the chain store: the first item of the payload's list.
+pub(crate) fn header_of(block: &Block) -> Result<Header, String> {
+    let mut payload = block.payload.as_ref();
+    let decoded = alloy_rlp::Header::decode(&mut payload).and_then(|_| Header::decode(&mut payload));
+    decoded.map_err(|error| format!("the stored payload of block {} is damaged: {error}", block.reference))
 }
 
 /// The receipts of a block without transactions, such as genesis.

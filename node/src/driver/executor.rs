@@ -5,11 +5,12 @@
 //! fed by the coordinator, which never has more than [`EXECUTOR_TASKS_MAX`] tasks waiting here.
 
 use crate::driver::chain_view::{ChainView, SharedChainView};
-use crate::driver::chain_writer::ChainWriter;
+use crate::driver::chain_writer::{ChainWriter, Urgency};
 use crate::driver::clock::Clock;
 use crate::driver::coordinator::{Event, Events};
 use crate::driver::executed::{finalize_write, rpc_block};
 use crate::driver::health::Health;
+use crate::driver::payload_writer::PayloadWriter;
 use crate::driver::transactions::{Selection, Transactions};
 use crate::execution::{BuildAttributes, Embedded, ExecutedBlock, StateReader, Verdict};
 use crate::rpc::backend::RpcBlock;
@@ -68,6 +69,7 @@ pub(crate) struct Executor {
     pub(crate) settings: BuildSettings,
     pub(crate) transactions: Transactions,
     pub(crate) writer: ChainWriter,
+    pub(crate) payloads: PayloadWriter,
     pub(crate) events: Events,
     pub(crate) view: Arc<SharedChainView>,
     pub(crate) feed: EventFeed,
@@ -164,10 +166,9 @@ impl Executor {
             Ok(executed) => {
                 let block = Arc::new(executed.block.clone());
                 let events = self.events.clone();
-                let write = Write::PutPayload { block: executed.block.clone(), position: Some(position) };
                 // Built means durable: a leader's proposal survives its crash.
                 let acknowledge = move || events.send(Event::Built { position, result: Ok(block) });
-                self.writer.write(vec![write], Some(Box::new(acknowledge)));
+                self.payloads.write(executed.block.clone(), Some(position), Box::new(acknowledge));
             }
             Err(failure) => self.events.send(Event::Built { position, result: Err(failure) }),
         }
@@ -212,7 +213,7 @@ impl Executor {
         let acknowledge = move || {
             let _ = stored.send(Unstored { tip, finalization });
         };
-        self.writer.write(writes, Some(Box::new(acknowledge)));
+        self.writer.write(writes, Urgency::Soon, Some(Box::new(acknowledge)));
         Ok(1)
     }
 

@@ -6,7 +6,7 @@ use crate::driver::executed::{empty_rpc_block, no_receipts, rpc_block_from_store
 use crate::execution::{Embedded, EmbeddedInspector, EmbeddedOptions, Genesis, Verdict};
 use crate::keys::OperatorKeys;
 use crate::rpc::backend::RpcBlock;
-use crate::store::{ChainOptions, ChainStore, DirLock, FileDisk, Reader, StoredBlock, View, Write, Writer};
+use crate::store::{ChainOptions, ChainStore, DirLock, FileDisk, PayloadLog, Reader, StoredBlock, View, Write, Writer};
 use anyhow::{Context, bail, ensure};
 use phalanx_consensus::Restored;
 use phalanx_journal::{Journal, JournalHeader};
@@ -34,6 +34,7 @@ pub(super) struct Opened {
     pub(super) embedded: Embedded,
     pub(super) inspector: Arc<dyn BlockInspector>,
     pub(super) writer: Writer,
+    pub(super) payloads: PayloadLog,
     pub(super) reader: Reader,
     pub(super) journal: Journal<FileDisk>,
     pub(super) restored: Restored,
@@ -55,7 +56,9 @@ impl Opened {
         let lock = DirLock::acquire(directory)?;
         let genesis = Genesis::new(cluster.definition.genesis.clone()).context("the genesis of the cluster file")?;
         let options = ChainOptions { cluster: cluster.cluster_id, slots_per_term: cluster.definition.slots_per_term };
-        let (mut writer, reader) = ChainStore::open(&directory.join("chain.redb"), options)?.split();
+        let store = ChainStore::open(&directory.join("chain.redb"), options)?;
+        let payloads = PayloadLog::open(&directory.join("payloads"), &store)?;
+        let (mut writer, reader) = store.split();
         begin_chain(&mut writer, &reader, &genesis)?;
         let state = directory.join("state");
         std::fs::create_dir_all(&state)
@@ -82,6 +85,7 @@ impl Opened {
             embedded,
             inspector: Arc::new(EmbeddedInspector),
             writer,
+            payloads,
             reader,
             journal,
             restored,

@@ -4,6 +4,7 @@ use crate::driver::chain_writer::ChainWriter;
 use crate::driver::egress::Outlet;
 use crate::driver::executor::ExecutorHandle;
 use crate::driver::health::Health;
+use crate::driver::payload_writer::PayloadWriter;
 use crate::driver::status::StatusSource;
 use crate::rpc::ops;
 use anyhow::Context;
@@ -26,6 +27,7 @@ pub(super) struct Sources {
     pub(super) mesh: Outlet,
     pub(super) executor: ExecutorHandle,
     pub(super) writer: ChainWriter,
+    pub(super) payloads: PayloadWriter,
     pub(super) status: Arc<StatusSource>,
     pub(super) health: Arc<Health>,
 }
@@ -50,6 +52,7 @@ impl Sources {
         }
         metrics::gauge!("phalanx_ring_length", "ring" => "executor").set(self.executor.queued() as f64);
         metrics::gauge!("phalanx_ring_length", "ring" => "chain_writer").set(self.writer.queued() as f64);
+        metrics::gauge!("phalanx_ring_length", "ring" => "payload_writer").set(self.payloads.queued() as f64);
         for peer in self.mesh.status() {
             let label = peer.index.to_string();
             let connected = if peer.connected { 1.0 } else { 0.0 };

@@ -4,7 +4,7 @@ use crate::driver::clock::Clock;
 use crate::driver::egress::Outlet;
 use crate::driver::ingress::LastVotes;
 use crate::rpc::backend::Heads;
-use crate::rpc::types::{ClusterStatus, FsyncLatency, Heights, OperatorStatus};
+use crate::rpc::types::{ClusterStatus, Heights, LatencyQuantiles, OperatorStatus};
 use alloy_primitives::Bytes;
 use phalanx_pipeline::Snapshots;
 use phalanx_types::{ClusterId, ClusterSize, OperatorIndex};
@@ -52,7 +52,12 @@ impl StatusSource {
         self.outlet.status().iter().filter(|peer| peer.connected).count()
     }
 
-    pub(crate) fn cluster_status(&self, heads: &Heads, fsync: FsyncLatency) -> ClusterStatus {
+    pub(crate) fn cluster_status(
+        &self,
+        heads: &Heads,
+        fsync: LatencyQuantiles,
+        proposal_to_final: LatencyQuantiles,
+    ) -> ClusterStatus {
         let fixed = &self.identification;
         let snapshot = self.snapshots.load();
         let status = &snapshot.status;
@@ -77,6 +82,7 @@ impl StatusSource {
             },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             fsync,
+            proposal_to_final,
         }
     }
 

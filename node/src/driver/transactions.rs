@@ -6,7 +6,7 @@
 //! execution is told the senders. Queues are bounded: what a peer sends beyond them is dropped and comes
 //! again, what a client sends is refused with a reason.
 
-use crate::driver::chain_writer::ChainWriter;
+use crate::driver::chain_writer::{ChainWriter, Urgency};
 use crate::driver::clock::Clock;
 use crate::driver::egress::Outlet;
 use crate::execution::{ExecutedBlock, Outcome, RecoveredTransaction, Skip, StateReader, StateView, TransactionSource};
@@ -348,7 +348,8 @@ impl Owner {
                     if batch.origin == Origin::Local && !batch.restored {
                         writes.push(Write::PutPooled { hash: transaction.hash(), transaction: raw.clone() });
                     }
-                    writes.extend(admitted.replaced.map(|hash| Write::RemovePooled { hash }));
+                    let gone = admitted.replaced.into_iter().chain(admitted.evicted);
+                    writes.extend(gone.map(|hash| Write::RemovePooled { hash }));
                     answers.push(Ok(transaction.hash()));
                 }
                 Err(error) => {
@@ -372,7 +373,7 @@ impl Owner {
         match (writes.is_empty(), reply) {
             (true, Some(reply)) => reply(),
             (true, None) => {}
-            (false, reply) => self.writer.write(writes, reply),
+            (false, reply) => self.writer.write(writes, Urgency::Now, reply),
         }
     }
 
@@ -400,7 +401,7 @@ impl Owner {
                 Skip::Invalid(reason) => {
                     tracing::info!(%hash, reason, "a transaction can never be included and is dropped");
                     self.pool.verdict(&hash, Verdict::Invalid, now);
-                    self.writer.write(vec![Write::RemovePooled { hash }], None);
+                    self.writer.write(vec![Write::RemovePooled { hash }], Urgency::Later, None);
                 }
                 // The final state decides: it removes the first, and the others stay.
                 Skip::NonceTooLow { .. } | Skip::NonceGap { .. } | Skip::BaseFee | Skip::BlockFull => {}
@@ -421,7 +422,16 @@ impl Owner {
         let now = self.clock.now();
         let outcome = self.pool.committed(touched, base_fee, |address| account_of(&state, address), now);
         outcome.executable.iter().for_each(|hash| self.feed.publish_transaction(*hash));
+        // The included ones are forgotten with their block; these may be overtaken by another of their nonce.
+        self.forget(outcome.removed);
         self.count();
+    }
+
+    fn forget(&self, gone: Vec<B256>) {
+        if !gone.is_empty() {
+            let writes = gone.into_iter().map(|hash| Write::RemovePooled { hash }).collect();
+            self.writer.write(writes, Urgency::Later, None);
+        }
     }
 
     fn maintain(&mut self) {
@@ -429,9 +439,10 @@ impl Owner {
         let outcome = self.pool.maintain(|address| account_of(&state, address), self.clock.now());
         if !outcome.expired.is_empty() {
             tracing::info!(transactions = outcome.expired.len(), "transactions waited too long and are dropped");
-            let writes = outcome.expired.into_iter().map(|hash| Write::RemovePooled { hash }).collect();
-            self.writer.write(writes, None);
         }
+        outcome.executable.iter().for_each(|hash| self.feed.publish_transaction(*hash));
+        self.forget(outcome.expired);
+        self.forget(outcome.removed);
     }
 
     fn gossip(&mut self) {

@@ -41,7 +41,11 @@ pub struct ClusterStatus {
     /// The operator's release.
     pub version: String,
     /// How long the vote journal's syncs take.
-    pub fsync: FsyncLatency,
+    pub fsync: LatencyQuantiles,
+    /// How long a proposal takes to become final at this operator: from the proposal's arrival (for the
+    /// leader, from its making) to the finalization.
+    #[serde(default)]
+    pub proposal_to_final: LatencyQuantiles,
 }
 
 /// One operator, as another sees it.
@@ -70,13 +74,13 @@ pub struct Heights {
     pub finalized: u64,
 }
 
-/// The latency of the vote journal's fsync since the start. Unit: microseconds; 0 before the first.
+/// Quantiles of a latency since the operator's start. Unit: microseconds; 0 before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FsyncLatency {
-    /// Half of the syncs took at most this.
+pub struct LatencyQuantiles {
+    /// Half took at most this.
     pub p50_us: u64,
-    /// 99 of 100 syncs took at most this.
+    /// 99 of 100 took at most this.
     pub p99_us: u64,
 }
 

@@ -4,7 +4,7 @@ use super::ledger::Ledger;
 use crate::cli::rpc_client::RpcClient;
 use crate::cli::status::millis;
 use crate::cli::table::table;
-use crate::rpc::types::{ClusterStatus, FsyncLatency};
+use crate::rpc::types::{ClusterStatus, LatencyQuantiles};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub(super) struct Latency {
     max: f64,
 }
 
-/// One operator's fsync latency.
+/// One operator's own measure of a latency.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Fsync {
+pub(super) struct Measured {
     rpc: String,
     /// Nothing when it does not answer.
     #[serde(flatten)]
-    latency: Option<FsyncLatency>,
+    latency: Option<LatencyQuantiles>,
 }
 
 /// Everything that was measured.
@@ -56,7 +56,9 @@ pub(super) struct Report {
     /// The longest time without a transaction becoming final.
     gap_max_ms: f64,
     /// Of the operators' vote journals.
-    fsync: Vec<Fsync>,
+    fsync: Vec<Measured>,
+    /// Of the operators, since their start: from a proposal to its block's finality.
+    proposal_to_final: Vec<Measured>,
 }
 
 fn latency(histogram: &Histogram<u64>) -> Latency {
@@ -67,10 +69,12 @@ fn latency(histogram: &Histogram<u64>) -> Latency {
 
 /// Makes it of the ledger, and asks the operators for the latency of their disks.
 pub(super) async fn report(ledger: &Ledger, clients: &[RpcClient]) -> Report {
-    let mut fsync = Vec::new();
+    let (mut fsync, mut proposal_to_final) = (Vec::new(), Vec::new());
     for client in clients {
         let status = client.call::<ClusterStatus>("seq_clusterStatus", &[]).await.ok();
-        fsync.push(Fsync { rpc: client.url().to_owned(), latency: status.map(|status| status.fsync) });
+        let measured = |latency| Measured { rpc: client.url().to_owned(), latency };
+        fsync.push(measured(status.as_ref().map(|status| status.fsync)));
+        proposal_to_final.push(measured(status.as_ref().map(|status| status.proposal_to_final)));
     }
     let seconds = ledger.elapsed_final().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "counts of transactions stay far below 2^52")]
@@ -90,6 +94,7 @@ pub(super) async fn report(ledger: &Ledger, clients: &[RpcClient]) -> Report {
         finality_ms: latency(&ledger.finality),
         gap_max_ms: ledger.gap_max.as_secs_f64() * 1e3,
         fsync,
+        proposal_to_final,
     }
 }
 
@@ -101,12 +106,13 @@ pub(super) fn text(report: &Report) -> String {
         [what.to_owned(), p50, p90, p99, max]
     };
     let mut rows = vec![row("sent → notarized", &report.inclusion_ms), row("sent → final", &report.finality_ms)];
-    for fsync in &report.fsync {
-        let show = |micros: fn(&FsyncLatency) -> u64| {
-            fsync.latency.as_ref().map_or("no answer".to_owned(), |latency| millis(micros(latency)))
+    let operators = [("fsync", &report.fsync), ("proposal → final", &report.proposal_to_final)];
+    for (what, measured) in operators.iter().flat_map(|(what, all)| all.iter().map(move |measured| (what, measured))) {
+        let show = |micros: fn(&LatencyQuantiles) -> u64| {
+            measured.latency.as_ref().map_or("no answer".to_owned(), |latency| millis(micros(latency)))
         };
         let (p50, p99) = (show(|latency| latency.p50_us), show(|latency| latency.p99_us));
-        rows.push([format!("fsync, {}", fsync.rpc), p50, String::new(), p99, String::new()]);
+        rows.push([format!("{what}, {}", measured.rpc), p50, String::new(), p99, String::new()]);
     }
     let latencies = table(Some(["", "p50", "p90", "p99", "max"]), rows);
     let refusal = report.refusal.as_ref().map(|words| format!(" (\"{words}\")")).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use crate::cli::RpcClient;
-use crate::rpc::types::{ClusterStatus, FsyncLatency, Heights};
+use crate::rpc::types::{ClusterStatus, Heights, LatencyQuantiles};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub(super) struct Status {
     /// Final blocks a second since the last status.
     pub(super) blocks_per_second: f64,
     /// The slowest operator's.
-    pub(super) fsync: FsyncLatency,
+    pub(super) fsync: LatencyQuantiles,
 }
 
 /// What is shown at the end.

@@ -219,7 +219,7 @@ fn live_line(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::types::{FsyncLatency, Heights};
+    use crate::rpc::types::{Heights, LatencyQuantiles};
 
     #[test]
     fn the_live_line_shows_who_is_silent() {
@@ -233,7 +233,7 @@ mod tests {
             leader: 3,
             heights: Heights { proposed: 12, notarized: 11, finalized: 10 },
             blocks_per_second: 9.96,
-            fsync: FsyncLatency { p50_us: 900, p99_us: 2_345 },
+            fsync: LatencyQuantiles { p50_us: 900, p99_us: 2_345 },
         };
         let line = live_line(&status);
         assert!(line.contains("height 10 (10.0/s)") && line.contains("2.34 ms") && !line.contains("SILENT"), "{line}");

@@ -5,7 +5,7 @@ use crate::rpc::backend::{
     StateView, async_trait,
 };
 use crate::rpc::events::{BlockEvent, EventFeed};
-use crate::rpc::types::{ClusterStatus, FsyncLatency, Heights, OperatorStatus};
+use crate::rpc::types::{ClusterStatus, Heights, LatencyQuantiles, OperatorStatus};
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
 use alloy_consensus::{
     Block, BlockBody, Header, Receipt, ReceiptEnvelope, SignableTransaction, Transaction, TxEip1559, TxEnvelope,
@@ -293,7 +293,8 @@ impl Backend for Fixture {
             leader: OperatorIndex(2),
             heights: Heights { proposed: 9, notarized: 8, finalized: 7 },
             version: "0.1.0".into(),
-            fsync: FsyncLatency { p50_us: 400, p99_us: 900 },
+            fsync: LatencyQuantiles { p50_us: 400, p99_us: 900 },
+            proposal_to_final: LatencyQuantiles { p50_us: 8_000, p99_us: 21_000 },
         }
     }
 

@@ -1,9 +1,9 @@
-//! The latency of the vote journal's fsync, as `seq_clusterStatus` shows it.
+//! Latencies as `seq_clusterStatus` shows them: the vote journal's fsync, and from proposal to final.
 //!
 //! Invariant: recording never waits and never allocates; the quantiles are exact to one bucket (2^(1/8),
 //! about 9 %).
 
-use crate::rpc::types::FsyncLatency;
+use crate::rpc::types::LatencyQuantiles;
 use phalanx_pipeline::CommitObserver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,11 +15,11 @@ const BUCKETS_PER_DOUBLING: f64 = 8.0;
 
 /// Counts of latencies in logarithmic buckets.
 #[derive(Debug)]
-pub(crate) struct FsyncMeter {
+pub(crate) struct LatencyMeter {
     buckets: [AtomicU64; BUCKETS],
 }
 
-impl Default for FsyncMeter {
+impl Default for LatencyMeter {
     fn default() -> Self {
         Self { buckets: [const { AtomicU64::new(0) }; BUCKETS] }
     }
@@ -43,28 +43,27 @@ fn upper_bound_us(bucket: usize) -> u64 {
     (bucket as f64 / BUCKETS_PER_DOUBLING).exp2().round() as u64
 }
 
-impl FsyncMeter {
-    /// One sync took this long.
+impl LatencyMeter {
+    /// Something took this long.
     pub(crate) fn record(&self, latency: Duration) {
         self.buckets[bucket(latency.as_secs_f64() * 1e6)].fetch_add(1, Ordering::Relaxed);
-        metrics::histogram!("phalanx_journal_commit_seconds").record(latency);
     }
 
-    pub(crate) fn latency(&self) -> FsyncLatency {
+    pub(crate) fn latency(&self) -> LatencyQuantiles {
         let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
-        FsyncLatency { p50_us: quantile(&counts, 50), p99_us: quantile(&counts, 99) }
+        LatencyQuantiles { p50_us: quantile(&counts, 50), p99_us: quantile(&counts, 99) }
     }
 }
 
 /// Times the sign stage's commits.
 #[derive(Debug)]
 pub(crate) struct TimedCommits {
-    meter: Arc<FsyncMeter>,
+    meter: Arc<LatencyMeter>,
     begin: Option<Instant>,
 }
 
 impl TimedCommits {
-    pub(crate) fn new(meter: Arc<FsyncMeter>) -> Self {
+    pub(crate) fn new(meter: Arc<LatencyMeter>) -> Self {
         Self { meter, begin: None }
     }
 }
@@ -76,7 +75,9 @@ impl CommitObserver for TimedCommits {
 
     fn ended(&mut self, records: usize, bytes: usize) {
         if let Some(begin) = self.begin.take() {
-            self.meter.record(begin.elapsed());
+            let latency = begin.elapsed();
+            self.meter.record(latency);
+            metrics::histogram!("phalanx_journal_commit_seconds").record(latency);
         }
         metrics::histogram!("phalanx_journal_commit_records").record(records as f64);
         metrics::counter!("phalanx_journal_bytes_total").increment(bytes as u64);
@@ -102,8 +103,8 @@ mod tests {
 
     #[test]
     fn quantiles_are_within_a_bucket() {
-        let meter = FsyncMeter::default();
-        assert_eq!(meter.latency(), FsyncLatency::default());
+        let meter = LatencyMeter::default();
+        assert_eq!(meter.latency(), LatencyQuantiles::default());
         for micros in 1..=1_000 {
             meter.record(Duration::from_micros(micros));
         }
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn extremes_have_a_bucket() {
-        let meter = FsyncMeter::default();
+        let meter = LatencyMeter::default();
         meter.record(Duration::ZERO);
         meter.record(Duration::from_secs(1_000_000));
         assert_eq!(meter.latency().p50_us, 1);
