@@ -71,7 +71,7 @@ impl Shared {
     }
 }
 
-/// A running mesh. Dropping it ends every connection without a word; [`Mesh::shutdown`] says goodbye.
+/// A running mesh. Dropping it ends every connection; [`Mesh::shutdown`] also waits until the peers have heard.
 pub struct Mesh {
     shared: Arc<Shared>,
     tasks: Mutex<JoinSet<()>>,
