@@ -31,7 +31,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 const FEE_WEI: u128 = 20_000_000_000;
 
 /// The program under test.
-pub fn phalanx() -> Command {
+pub(crate) fn phalanx() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phalanx"));
     // The settings of whoever runs the tests are not those of the test.
     let foreign: Vec<_> = std::env::vars_os()
@@ -45,34 +45,34 @@ pub fn phalanx() -> Command {
 }
 
 /// Runs the program to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     phalanx().args(args).stdin(Stdio::null()).output().expect("the program can be started")
 }
 
 /// Both streams of a program's output, for messages.
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// One operator, as the devnet announced it.
 #[derive(Clone, Debug)]
-pub struct Operator {
-    pub rpc: RpcClient,
-    pub url: String,
-    pub metrics: String,
-    pub config: PathBuf,
-    pub pid_file: PathBuf,
-    pub log: PathBuf,
+pub(crate) struct Operator {
+    pub(crate) rpc: RpcClient,
+    pub(crate) url: String,
+    pub(crate) metrics: String,
+    pub(crate) config: PathBuf,
+    pub(crate) pid_file: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 impl Operator {
     /// The process that runs it now.
-    pub fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         PidFile::holder(&self.pid_file)
     }
 
     /// `kill -9`; returns when the process is gone.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let pid = self.pid().expect("the operator runs");
         signal(pid, Signal::KILL);
         let deadline = Instant::now() + STOP_WAIT;
@@ -82,7 +82,7 @@ impl Operator {
         }
     }
 
-    pub async fn status(&self) -> Option<ClusterStatus> {
+    pub(crate) async fn status(&self) -> Option<ClusterStatus> {
         self.rpc.call("seq_clusterStatus", &[]).await.ok()
     }
 }
@@ -94,12 +94,12 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 /// A running devnet. Dropping it ends every process of it.
-pub struct Devnet {
-    pub directory: TempDir,
-    pub cluster: PathBuf,
-    pub chain_id: u64,
-    pub operators: Vec<Operator>,
-    pub accounts: Vec<PrivateKeySigner>,
+pub(crate) struct Devnet {
+    pub(crate) directory: TempDir,
+    pub(crate) cluster: PathBuf,
+    pub(crate) chain_id: u64,
+    pub(crate) operators: Vec<Operator>,
+    pub(crate) accounts: Vec<PrivateKeySigner>,
     child: Child,
     lines: Receiver<Value>,
     /// Operators that were restarted by hand.
@@ -108,7 +108,7 @@ pub struct Devnet {
 
 impl Devnet {
     /// Starts one with these flags on free ports and waits until it is ready.
-    pub fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         Self::start_in(directory, flags)
     }
@@ -150,7 +150,7 @@ impl Devnet {
     }
 
     /// The next line of a type.
-    pub fn expect_line(&self, kind: &str, wait: Duration) -> Value {
+    pub(crate) fn expect_line(&self, kind: &str, wait: Duration) -> Value {
         let deadline = Instant::now() + wait;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -163,7 +163,7 @@ impl Devnet {
     }
 
     /// The ends of the operators' logs.
-    pub fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let tail = |path: &Path| {
             let text = std::fs::read(path).unwrap_or_default();
             String::from_utf8_lossy(&text[text.len().saturating_sub(3_000)..]).into_owned()
@@ -174,7 +174,7 @@ impl Devnet {
     }
 
     /// Restarts an operator as its manual says.
-    pub fn restart(&mut self, index: usize) {
+    pub(crate) fn restart(&mut self, index: usize) {
         let log = std::fs::OpenOptions::new().append(true).open(&self.operators[index].log).expect("a log");
         let child = phalanx()
             .args(["run", "--config"])
@@ -188,7 +188,7 @@ impl Devnet {
     }
 
     /// Waits until `condition` gives something; asked again and again until the deadline.
-    pub async fn until<T, F: Future<Output = Option<T>>>(
+    pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
         &self,
         what: &str,
         wait: Duration,
@@ -205,7 +205,7 @@ impl Devnet {
     }
 
     /// The highest final block that any operator of these shows.
-    pub async fn finalized(&self, operators: &[usize]) -> u64 {
+    pub(crate) async fn finalized(&self, operators: &[usize]) -> u64 {
         let mut highest = 0;
         for index in operators {
             if let Some(status) = self.operators[*index].status().await {
@@ -216,7 +216,7 @@ impl Devnet {
     }
 
     /// Waits until each of these operators has finalized `height`.
-    pub async fn reach(&self, operators: &[usize], height: u64, wait: Duration) {
+    pub(crate) async fn reach(&self, operators: &[usize], height: u64, wait: Duration) {
         for index in operators {
             let operator = &self.operators[*index];
             self.until(&format!("operator {index} finalizes block {height}"), wait, || async {
@@ -227,7 +227,7 @@ impl Devnet {
     }
 
     /// A signed transfer of one wei.
-    pub fn transfer(&self, from: usize, nonce: u64) -> (B256, Bytes) {
+    pub(crate) fn transfer(&self, from: usize, nonce: u64) -> (B256, Bytes) {
         let mut transaction = TxEip1559 {
             chain_id: self.chain_id,
             nonce,
@@ -244,12 +244,12 @@ impl Devnet {
     }
 
     /// Hands a transaction to an operator; its hash when it was accepted.
-    pub async fn send(&self, operator: usize, raw: &Bytes) -> anyhow::Result<B256> {
+    pub(crate) async fn send(&self, operator: usize, raw: &Bytes) -> anyhow::Result<B256> {
         self.operators[operator].rpc.call("eth_sendRawTransaction", &[json!(raw)]).await
     }
 
     /// Waits until an operator shows the receipt of each; they must have succeeded.
-    pub async fn receipts(&self, operator: usize, hashes: &[B256], wait: Duration) -> Vec<Value> {
+    pub(crate) async fn receipts(&self, operator: usize, hashes: &[B256], wait: Duration) -> Vec<Value> {
         let mut receipts = Vec::new();
         for hash in hashes {
             let rpc = &self.operators[operator].rpc;
@@ -265,7 +265,7 @@ impl Devnet {
         receipts
     }
 
-    pub async fn nonce(&self, operator: usize, account: usize) -> u64 {
+    pub(crate) async fn nonce(&self, operator: usize, account: usize) -> u64 {
         let address = self.accounts[account].address();
         let params = [json!(address), json!("latest")];
         let nonce: U64 = self.operators[operator].rpc.call("eth_getTransactionCount", &params).await.expect("a nonce");
@@ -273,7 +273,7 @@ impl Devnet {
     }
 
     /// Asks the devnet to end and waits for it.
-    pub fn stop(mut self) -> (ExitStatus, Value) {
+    pub(crate) fn stop(mut self) -> (ExitStatus, Value) {
         signal(self.child.id(), Signal::TERM);
         let summary = self.expect_line("summary", STOP_WAIT);
         let status = self.child.wait().expect("it can be waited for");
