@@ -9,11 +9,13 @@ mod equivocating_leader;
 mod flood;
 mod invalid_partials;
 mod silent;
+mod votes_for_everything;
 
 pub use equivocating_leader::EquivocatingLeader;
 pub use flood::{FLOOD_MESSAGES_PER_TICK, Flood};
 pub use invalid_partials::InvalidPartials;
 pub use silent::Silent;
+pub use votes_for_everything::VotesForEverything;
 
 use crate::keys::Keys;
 use crate::random::Random;
@@ -34,11 +36,14 @@ pub enum BehaviourKind {
     InvalidPartials,
     /// See [`Silent`].
     Silent,
+    /// See [`VotesForEverything`].
+    VotesForEverything,
 }
 
 impl BehaviourKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::EquivocatingLeader, Self::Flood, Self::InvalidPartials, Self::Silent];
+    pub const ALL: [Self; 5] =
+        [Self::EquivocatingLeader, Self::Flood, Self::InvalidPartials, Self::Silent, Self::VotesForEverything];
 
     /// A fresh instance.
     #[must_use]
@@ -48,6 +53,7 @@ impl BehaviourKind {
             Self::Flood => Box::new(Flood),
             Self::InvalidPartials => Box::new(InvalidPartials),
             Self::Silent => Box::new(Silent),
+            Self::VotesForEverything => Box::<VotesForEverything>::default(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! As a leader shows one block to one half and another to the other half, at some positions, and votes for
-//! both; as a voter it is honest.
+//! both; sometimes one operator is shown both, and has the evidence. As a voter it is honest.
 
 use super::{Behaviour, Powers, Sending};
 use crate::payload::Payload;
@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 const POSITIONS_MAX: usize = 64;
 /// It equivocates at so many of its positions. Unit: parts per million.
 const EQUIVOCATES_PPM: u32 = 300_000;
+/// In so many of these it shows both to somebody. Unit: parts per million.
+const BOTH_PPM: u32 = 500_000;
 
 /// The second face of a position.
 #[derive(Clone, Debug)]
@@ -53,16 +55,18 @@ impl Behaviour for EquivocatingLeader {
         match message {
             Message::Proposal { proposal, payload } => {
                 let position = proposal.header.position;
-                let twin = self.twin(powers, proposal, payload).cloned();
-                for to in to {
-                    let message = match &twin {
-                        Some(twin) if half(*to, position) => Message::Proposal {
-                            proposal: Box::new(twin.proposal.clone()),
-                            payload: twin.payload.clone(),
-                        },
-                        _ => message.clone(),
-                    };
-                    out.push(Sending { to: *to, message });
+                let Some(twin) = self.twin(powers, proposal, payload).cloned() else {
+                    return out.extend(to.iter().map(|to| Sending { to: *to, message: message.clone() }));
+                };
+                let other = Message::Proposal { proposal: Box::new(twin.proposal), payload: twin.payload };
+                let both = powers.random.chance(BOTH_PPM).then(|| powers.random.index(to.len()));
+                for (index, to) in to.iter().enumerate() {
+                    let shown = if half(*to, position) { &other } else { message };
+                    out.push(Sending { to: *to, message: shown.clone() });
+                    if both == Some(index) {
+                        let hidden = if half(*to, position) { message } else { &other };
+                        out.push(Sending { to: *to, message: hidden.clone() });
+                    }
                 }
             }
             Message::Vote(vote) => {
