@@ -5,9 +5,12 @@
 //! notarized; no nullification `(t, u)` is held beside a finalization `(t, v)`, `u ≤ v`. A certificate
 //! that would break them is returned as a conflict: more than `f` operators are Byzantine.
 
+mod runs;
+
 use crate::window::REMEMBERED_SLOTS;
 use phalanx_threshold::Verified;
 use phalanx_types::{BlockRef, Certificate, JUSTIFICATION_CERTIFICATES_MAX, Position, VoteKind};
+use runs::Runs;
 use std::collections::BTreeMap;
 
 /// How many terms above the finalized one certificates are held for. A cluster whose terms are all
@@ -54,11 +57,14 @@ pub(crate) struct Certificates {
     finalized: Option<Verified<Certificate>>,
     notarized: BTreeMap<Position, Verified<Certificate>>,
     nullified: BTreeMap<Position, Verified<Certificate>>,
+    /// The terms that are nullified from their first slot.
+    skipped: Runs,
 }
 
 impl Certificates {
     pub(crate) fn new(epoch: u64, genesis: BlockRef, slots_per_term: u32) -> Self {
-        Self { epoch, genesis, slots_per_term, finalized: None, notarized: BTreeMap::new(), nullified: BTreeMap::new() }
+        let (notarized, nullified) = (BTreeMap::new(), BTreeMap::new());
+        Self { epoch, genesis, slots_per_term, finalized: None, notarized, nullified, skipped: Runs::default() }
     }
 
     /// Takes a certificate of this epoch in.
@@ -106,6 +112,9 @@ impl Certificates {
             return Added::Known;
         }
         self.nullified.insert(certificate.position(), certificate);
+        if certificate.position().slot == 0 {
+            self.skipped.insert(certificate.position().term);
+        }
         Added::New
     }
 
@@ -130,6 +139,7 @@ impl Certificates {
         let above = Position { slot: position.slot + 1, ..position };
         self.notarized = self.notarized.split_off(&above);
         self.nullified = self.nullified.split_off(&above);
+        self.skipped.prune(position.term);
         Added::New
     }
 
@@ -231,17 +241,17 @@ impl Certificates {
 
     /// The highest justified parent of a first slot of `term`.
     pub(crate) fn best_parent(&self, term: u64) -> Parent {
-        for below in (0..term).rev() {
-            let notarized = self.notarized.range(self.positions(below)).rev().map(|(_, held)| held);
-            let finalized = self.finalized.iter().filter(|held| held.position().term == below);
-            if let Some(parent) = notarized.chain(finalized).find(|held| self.ends_after(held.position())) {
-                return Parent::Justified(Some(parent.position()), parent.block());
-            }
-            if self.nullification(Position::new(self.epoch, below, 0)).is_none() {
-                return Parent::Unknown(below);
-            }
+        // Every term from here on may be skipped; the one below may not.
+        let first = self.skipped.first_below(term);
+        let lowest = first.saturating_sub(1);
+        let terms = Position::new(self.epoch, lowest, 0)..Position::new(self.epoch, term, 0);
+        let notarized = self.notarized.range(terms.clone()).rev().map(|(_, held)| held);
+        let finalized = self.finalized.iter().filter(|held| terms.contains(&held.position()));
+        match notarized.chain(finalized).find(|held| self.ends_after(held.position())) {
+            Some(parent) => Parent::Justified(Some(parent.position()), parent.block()),
+            None if first == 0 => Parent::Justified(None, self.genesis),
+            None => Parent::Unknown(lowest),
         }
-        Parent::Justified(None, self.genesis)
     }
 
     /// Whether the certificates held justify `parent` at `position` (or genesis) for a first slot of `term`.
@@ -258,16 +268,17 @@ impl Certificates {
 
     /// Justification, clause 3.
     fn nullified_from(&self, from: u64, term: u64) -> Justification {
-        let missing = |below: &u64| self.nullification(Position::new(self.epoch, *below, 0)).is_none();
-        match (from..term).find(missing) {
-            None => Justification::Complete,
-            Some(first) => Justification::Missing(first, self.last_missing(first, term)),
+        let first = self.skipped.first_missing(from);
+        if first >= term {
+            Justification::Complete
+        } else {
+            Justification::Missing(first, self.last_missing(first, term))
         }
     }
 
+    /// The last term below `term` that is not nullified from its first slot, or `first`.
     fn last_missing(&self, first: u64, term: u64) -> u64 {
-        let missing = |below: &u64| self.nullification(Position::new(self.epoch, *below, 0)).is_none();
-        (first..term).rev().find(missing).unwrap_or(first)
+        self.skipped.first_below(term).saturating_sub(1).max(first)
     }
 
     /// What a proposal of a first slot carries: the parent's notarization, what ended its term, and as many

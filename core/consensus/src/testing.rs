@@ -5,7 +5,7 @@ mod cluster;
 mod keys;
 mod rig;
 
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, Wire};
 pub(crate) use keys::Keys;
 pub(crate) use rig::{Rig, header};
 

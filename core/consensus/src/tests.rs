@@ -8,3 +8,4 @@ mod notarize;
 mod propose;
 mod resend;
 mod restart;
+mod schedules;
