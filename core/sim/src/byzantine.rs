@@ -7,12 +7,14 @@
 
 mod equivocating_leader;
 mod flood;
+mod invalid_blocks;
 mod invalid_partials;
 mod silent;
 mod votes_for_everything;
 
 pub use equivocating_leader::EquivocatingLeader;
 pub use flood::{FLOOD_MESSAGES_PER_TICK, Flood};
+pub use invalid_blocks::InvalidBlocks;
 pub use invalid_partials::InvalidPartials;
 pub use silent::Silent;
 pub use votes_for_everything::VotesForEverything;
@@ -32,6 +34,8 @@ pub enum BehaviourKind {
     EquivocatingLeader,
     /// See [`Flood`].
     Flood,
+    /// See [`InvalidBlocks`].
+    InvalidBlocks,
     /// See [`InvalidPartials`].
     InvalidPartials,
     /// See [`Silent`].
@@ -42,8 +46,14 @@ pub enum BehaviourKind {
 
 impl BehaviourKind {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::EquivocatingLeader, Self::Flood, Self::InvalidPartials, Self::Silent, Self::VotesForEverything];
+    pub const ALL: [Self; 6] = [
+        Self::EquivocatingLeader,
+        Self::Flood,
+        Self::InvalidBlocks,
+        Self::InvalidPartials,
+        Self::Silent,
+        Self::VotesForEverything,
+    ];
 
     /// A fresh instance.
     #[must_use]
@@ -51,6 +61,7 @@ impl BehaviourKind {
         match self {
             Self::EquivocatingLeader => Box::<EquivocatingLeader>::default(),
             Self::Flood => Box::new(Flood),
+            Self::InvalidBlocks => Box::<InvalidBlocks>::default(),
             Self::InvalidPartials => Box::new(InvalidPartials),
             Self::Silent => Box::new(Silent),
             Self::VotesForEverything => Box::<VotesForEverything>::default(),

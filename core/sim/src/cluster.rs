@@ -392,6 +392,16 @@ impl Cluster {
         self.operators[operator.as_usize()].fail_disk_after(operations, done_bytes);
     }
 
+    /// Tells an operator to hand over the term that it leads.
+    pub fn hand_over(&mut self, operator: OperatorIndex) {
+        self.operators[operator.as_usize()].hand_over(&mut self.world);
+    }
+
+    /// From now on an operator's execution calls every new block invalid, and the operator may halt.
+    pub fn refuse_all(&mut self, operator: OperatorIndex) {
+        self.operators[operator.as_usize()].refuse_all();
+    }
+
     /// No disk fails any more.
     pub fn repair_disks(&mut self) {
         self.operators.iter_mut().for_each(Operator::repair_disk);

@@ -8,6 +8,7 @@ mod byzantine;
 mod chaos;
 mod crashes;
 mod healthy;
+mod leaving;
 mod partitions;
 mod silence;
 
@@ -44,6 +45,10 @@ pub enum Scenario {
     Partition,
     /// More than `f` operators are down: nothing is final until they return.
     TooManySilent,
+    /// Each leader hands its term over.
+    HandOver,
+    /// One operator calls every block invalid, and must halt.
+    Refusal,
     /// `f` Byzantine operators, each with some behaviour.
     Byzantine,
     /// Everything at once, then a good network.
@@ -99,6 +104,8 @@ impl Scenario {
             }
             Self::Partition => partitions::configure(&mut config),
             Self::TooManySilent => silence::configure_too_many(&mut config),
+            Self::HandOver => leaving::configure(&mut config),
+            Self::Refusal => leaving::configure_refusal(&mut config),
             Self::Byzantine => byzantine::configure(&mut config),
             Self::Chaos => chaos::configure(&mut config),
         }
@@ -117,6 +124,8 @@ impl Scenario {
             Self::LeaderKilled => crashes::play_leader_killed(cluster),
             Self::Partition => partitions::play(cluster),
             Self::TooManySilent => silence::play_too_many(cluster),
+            Self::HandOver => leaving::play_hand_over(cluster),
+            Self::Refusal => leaving::play_refusal(cluster),
             Self::Byzantine => byzantine::play(cluster),
             Self::Chaos => chaos::play(cluster),
         }

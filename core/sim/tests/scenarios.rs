@@ -70,6 +70,16 @@ fn without_a_quorum_nothing_is_final_and_then_progress_resumes() {
 }
 
 #[test]
+fn leaders_hand_over_without_a_timeout() {
+    plays(Scenario::HandOver, 0..3);
+}
+
+#[test]
+fn a_sick_execution_halts_its_operator_only() {
+    plays(Scenario::Refusal, 0..4);
+}
+
+#[test]
 fn byzantine_operators_change_nothing() {
     plays(Scenario::Byzantine, 0..4);
 }

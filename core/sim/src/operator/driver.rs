@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::world::{Event, World};
 use phalanx_checkers::{CommittedBlock, Event as Observed};
 use phalanx_consensus::{Missing, Recipients, Verdict};
+use phalanx_journal::memory::Unsynced;
 use phalanx_pipeline::{FatalError, Outbound, Outcome, Work};
 use phalanx_threshold::Verified;
 use phalanx_types::{Block, BlockRef, Certificate, Message, OperatorIndex, Position};
@@ -109,8 +110,28 @@ impl Operator {
 
     fn halted(&mut self, world: &mut World, reason: String) {
         let (at, operator) = (world.now(), self.index());
+        world.trace.line(at, || format!("{operator} halts: {reason}"));
+        if self.refuses_all {
+            return self.crash(Unsynced::Kept, 0);
+        }
         if self.is_honest() {
             world.fail(Failure::Halted { at, operator, reason });
+        }
+    }
+
+    /// Tells the engine to hand over.
+    pub fn hand_over(&mut self, world: &mut World) {
+        if let Some(running) = &mut self.running {
+            running.outcomes.push_back(Outcome::HandOver);
+            self.run(world);
+        }
+    }
+
+    /// From now on execution calls every new block invalid; halting because of that is no failure.
+    pub fn refuse_all(&mut self) {
+        self.refuses_all = true;
+        if let Some(running) = &mut self.running {
+            running.executor.set_refuses_all(true);
         }
     }
 

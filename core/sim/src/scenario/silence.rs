@@ -8,7 +8,7 @@ use core::time::Duration;
 use phalanx_types::{ClusterSize, OperatorIndex};
 
 /// A cluster that can do without somebody.
-fn at_least_four(config: &mut ClusterConfig) {
+pub(super) fn at_least_four(config: &mut ClusterConfig) {
     if config.size.f() == 0 {
         config.size = ClusterSize::new(SIZES[0]).expect("four operators");
     }
