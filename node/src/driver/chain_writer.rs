@@ -20,12 +20,16 @@ pub(crate) const WRITES_QUEUED_MAX: usize = 1_024;
 /// The most writes put in one transaction.
 const WRITES_PER_TRANSACTION_MAX: usize = 4_096;
 
+/// Readers wait no longer than this for what became final, so that fast chains share transactions.
+const SOON_INTERVAL: Duration = Duration::from_millis(40);
+
 /// How long a write may keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
     /// A vote or a client waits for it.
     Now,
-    /// Readers wait for it (a block becoming final): it keeps for a few milliseconds.
+    /// Readers wait for it (a block becoming final): it keeps for a few milliseconds, or until
+    /// [`SOON_INTERVAL`] after the transaction before.
     Soon,
     /// Nobody waits for it (certificates to be served, pruning).
     Later,
@@ -47,6 +51,7 @@ pub(crate) type Acknowledge = Box<dyn FnOnce() + Send>;
 struct Batch {
     writes: Vec<Write>,
     acknowledge: Option<Acknowledge>,
+    urgency: Urgency,
     due: Instant,
 }
 
@@ -76,7 +81,7 @@ impl ChainWriter {
     pub(crate) fn write(&self, writes: Vec<Write>, urgency: Urgency, acknowledge: Option<Acknowledge>) {
         let due = Instant::now() + urgency.patience();
         // The thread is gone only when the operator stops, and then nothing is acknowledged.
-        let _ = self.batches.send(Batch { writes, acknowledge, due });
+        let _ = self.batches.send(Batch { writes, acknowledge, urgency, due });
     }
 
     /// Batches that wait.
@@ -91,13 +96,19 @@ struct Pending {
     writes: Vec<Write>,
     acknowledges: Vec<Acknowledge>,
     due: Option<Instant>,
+    /// When the transaction before began.
+    before: Option<Instant>,
 }
 
 impl Pending {
     fn add(&mut self, batch: Batch) {
         self.writes.extend(batch.writes);
         self.acknowledges.extend(batch.acknowledge);
-        self.due = Some(self.due.map_or(batch.due, |due| due.min(batch.due)));
+        let mut batch_due = batch.due;
+        if let (Urgency::Soon, Some(before)) = (batch.urgency, self.before) {
+            batch_due = batch_due.max(before + SOON_INTERVAL);
+        }
+        self.due = Some(self.due.map_or(batch_due, |due| due.min(batch_due)));
     }
 
     /// Waits until something is due; `false` when nothing will come any more.
@@ -121,7 +132,8 @@ impl Pending {
 fn run(mut writer: Writer, batches: &Receiver<Batch>, health: &Health) {
     let mut pending = Pending::default();
     while pending.collect(batches) {
-        let Pending { writes, acknowledges, .. } = std::mem::take(&mut pending);
+        let next = Pending { before: Some(Instant::now()), ..Pending::default() };
+        let Pending { writes, acknowledges, .. } = std::mem::replace(&mut pending, next);
         if let Err(error) = writer.apply(&writes) {
             health.fatal(format!("the chain store cannot be written: {error}"));
             return;

@@ -26,8 +26,11 @@ use std::time::{Duration, Instant};
 
 /// The most tasks that wait for the executor.
 pub(crate) const EXECUTOR_TASKS_MAX: usize = 256;
-/// The most commits that wait for the chain store while execution goes on.
-const COMMITS_UNSTORED_MAX: usize = 2;
+/// How many executed final blocks may wait for the chain store before execution waits for it too; well below
+/// what execution holds unfinalized.
+const UNSTORED_BLOCKS_MAX: usize = 512;
+/// One commit holds at least one block, and takes the count past its bound by at most its own.
+const UNSTORED_COMMITS_MAX: usize = 2 * UNSTORED_BLOCKS_MAX;
 
 /// What the executor is asked to do.
 #[derive(Debug)]
@@ -58,6 +61,7 @@ pub(crate) struct BuildSettings {
 #[derive(Debug)]
 struct Unstored {
     tip: BlockRef,
+    blocks: usize,
     finalization: Certificate,
 }
 
@@ -104,22 +108,22 @@ impl Executor {
 
     fn run(mut self, tasks: &Receiver<Task>) {
         // A commit comes back here once the chain store has it; the acknowledgement must never block.
-        let (stored, stored_receiver) = bounded::<Unstored>(COMMITS_UNSTORED_MAX + 1);
+        let (stored, stored_receiver) = bounded::<Unstored>(UNSTORED_COMMITS_MAX);
         let mut unstored = 0;
         loop {
-            let done = if unstored < COMMITS_UNSTORED_MAX {
+            let done = if unstored < UNSTORED_BLOCKS_MAX {
                 crossbeam::channel::select_biased! {
                     recv(stored_receiver) -> commit => commit.map_err(|_| ()).and_then(|commit| {
-                        unstored -= 1;
+                        unstored -= commit.blocks;
                         self.commit_stored(&commit)
                     }),
                     recv(tasks) -> task => task.map_err(|_| ()).and_then(|task| {
-                        self.perform(task, &stored).map(|commits| unstored += commits)
+                        self.perform(task, &stored).map(|blocks| unstored += blocks)
                     }),
                 }
             } else {
                 stored_receiver.recv().map_err(|_| ()).and_then(|commit| {
-                    unstored -= 1;
+                    unstored -= commit.blocks;
                     self.commit_stored(&commit)
                 })
             };
@@ -132,7 +136,7 @@ impl Executor {
         }
     }
 
-    /// Carries one task out; how many commits now wait for the chain store. An error ends the thread.
+    /// Carries one task out; how many more blocks now wait for the chain store. An error ends the thread.
     fn perform(&mut self, task: Task, stored: &Sender<Unstored>) -> Result<usize, ()> {
         match task {
             Task::Build { position, parent } => self.build(position, parent),
@@ -209,12 +213,12 @@ impl Executor {
             writes.push(finalize_write(&executed));
         }
         writes.push(Write::PutCertificate(finalization));
-        let stored = stored.clone();
+        let (stored, count) = (stored.clone(), blocks.len());
         let acknowledge = move || {
-            let _ = stored.send(Unstored { tip, finalization });
+            let _ = stored.send(Unstored { tip, blocks: count, finalization });
         };
         self.writer.write(writes, Urgency::Soon, Some(Box::new(acknowledge)));
-        Ok(1)
+        Ok(count)
     }
 
     /// A final block's execution, done now where it was not before. The cluster has certified it: if it is
