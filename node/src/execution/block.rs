@@ -97,9 +97,10 @@ pub enum Verdict {
         /// The parent's hash.
         parent_hash: B256,
     },
-    /// Its timestamp is more than `TIMESTAMP_DRIFT_S_MAX` ahead of the clock: ask again later.
+    /// Its timestamp is more than `TIMESTAMP_DRIFT_S_MAX` ahead of the clock, or as many blocks wait to become
+    /// final as may (`UNFINALIZED_BLOCKS_MAX`, `UNFINALIZED_BYTES_MAX`): ask again later.
     Early {
-        /// The clock from which on it is no longer early. Unit: seconds since the Unix epoch.
+        /// The clock from which on to ask again. Unit: seconds since the Unix epoch.
         acceptable_at_s: u64,
     },
 }

@@ -16,7 +16,7 @@ use super::senders::SenderCache;
 use super::state::{Layer, Published, StateReader, StateView, UnfinalizedBlock};
 use super::trie::TrieCache;
 use super::{ExecutedBlock, ExecutionError, Genesis, UNFINALIZED_BLOCKS_MAX, UNFINALIZED_BYTES_MAX, store};
-use alloy_primitives::map::B256Map;
+use alloy_primitives::map::{B256Map, B256Set};
 use alloy_primitives::{Address, B256};
 use phalanx_types::BlockRef;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub struct Embedded {
     spec: Arc<ChainSpec>,
     finalized: Finalized,
     unfinalized: B256Map<Arc<UnfinalizedBlock>>,
-    /// About how much memory the diffs of `unfinalized` take. Unit: bytes.
+    /// About how much memory `unfinalized` takes. Unit: bytes.
     unfinalized_bytes: usize,
     /// How many blocks were ever added.
     order: u64,
@@ -133,9 +133,14 @@ impl Embedded {
     /// # Errors
     /// The errors of the state file.
     pub fn flush(&mut self) -> Result<(), ExecutionError> {
-        let flushed = self.finalized.flush();
+        self.write_down(true)
+    }
+
+    /// Writes the finalized state to the file, with fsync or without.
+    pub(in crate::execution) fn write_down(&mut self, durable: bool) -> Result<(), ExecutionError> {
+        let written = self.finalized.write_down(durable);
         self.publish();
-        flushed
+        written
     }
 
     /// The unfinalized blocks from the finalized one to `hash`, ascending.
@@ -175,32 +180,32 @@ impl Embedded {
         layer.measure();
         let layer = Arc::new(layer);
         let executed = Arc::new(executed);
-        self.make_room(parent.reference().hash, layer.bytes);
         let view = parent.extend(reference, executed.header.clone(), Arc::clone(&layer));
         self.order += 1;
-        self.unfinalized_bytes += layer.bytes;
         let block = UnfinalizedBlock { executed: Arc::clone(&executed), layer, view, order: self.order };
+        self.unfinalized_bytes += block_bytes(&block);
         self.unfinalized.insert(reference.hash, Arc::new(block));
         self.publish();
         executed
     }
 
-    /// Forgets the oldest blocks without children, other than `parent`, until one more of `bytes` fits.
-    fn make_room(&mut self, parent: B256, bytes: usize) {
-        while self.unfinalized.len() >= UNFINALIZED_BLOCKS_MAX || self.unfinalized_bytes + bytes > UNFINALIZED_BYTES_MAX
-        {
-            let has_child =
-                |hash: B256| self.unfinalized.values().any(|block| block.executed.block.parent_hash == hash);
+    /// Makes room for a child of `parent`: forgets the oldest blocks without children, other than `parent`.
+    /// Says whether there is room: a single chain is not cut, it waits to become final.
+    fn make_room(&mut self, parent: B256) -> bool {
+        while self.unfinalized.len() >= UNFINALIZED_BLOCKS_MAX || self.unfinalized_bytes >= UNFINALIZED_BYTES_MAX {
+            let parents: B256Set =
+                self.unfinalized.values().map(|block| block.executed.block.parent_hash).chain([parent]).collect();
             let oldest = self
                 .unfinalized
                 .values()
                 .map(|block| (block.order, block.executed.reference().hash))
-                .filter(|&(_, hash)| hash != parent && !has_child(hash))
+                .filter(|(_, hash)| !parents.contains(hash))
                 .min();
-            let Some((_, hash)) = oldest else { return };
+            let Some((_, hash)) = oldest else { return false };
             let forgotten = self.unfinalized.remove(&hash).expect("it was just found");
-            self.unfinalized_bytes -= forgotten.layer.bytes;
+            self.unfinalized_bytes -= block_bytes(&forgotten);
         }
+        true
     }
 
     /// Forgets what does not descend from the finalized block.
@@ -212,7 +217,7 @@ impl Embedded {
         for (hash, block) in ascending {
             let parent = block.executed.block.parent_hash;
             if parent == finalized.hash || self.unfinalized.contains_key(&parent) {
-                self.unfinalized_bytes += block.layer.bytes;
+                self.unfinalized_bytes += block_bytes(&block);
                 self.unfinalized.insert(hash, block);
             }
         }
@@ -226,10 +231,15 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Err(error) = self.finalized.flush() {
+        if let Err(error) = self.finalized.write_down(true) {
             tracing::warn!(%error, "the state was not written down; its blocks are replayed at the next start");
         }
     }
+}
+
+/// About how much memory a block takes: its diff, its payload, and what was decoded from it.
+fn block_bytes(block: &UnfinalizedBlock) -> usize {
+    block.layer.bytes + 8 * block.executed.block.payload.len()
 }
 
 /// A transaction of type 3: its blobs would need a data layer that this chain does not have.

@@ -26,6 +26,9 @@ pub enum ExecutionError {
     /// A block that is neither the finalized one nor among the unfinalized ones: validate it first.
     #[error("block {0} is not known to the execution engine")]
     MisuseUnknownBlock(B256),
+    /// As many blocks wait to become final as may.
+    #[error("too many blocks wait to become final; none is built until some are")]
+    MisuseUnfinalized,
     /// A block that would undo a finalized one. The cluster contradicts itself, or this operator's state does.
     #[error("block {hash} does not descend from the finalized block {finalized}")]
     MisuseConflict {

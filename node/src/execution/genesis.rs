@@ -289,9 +289,6 @@ fn genesis_header(spec: &ChainSpec, file: &GenesisFile) -> Result<Header, Execut
     if file.number.unwrap_or_default() != 0 || file.parent_hash.unwrap_or_default() != B256::ZERO {
         return Err(misuse("number and parentHash must be zero"));
     }
-    if !file.difficulty.is_zero() {
-        return Err(misuse("difficulty must be 0: a chain starts merged"));
-    }
     if !(GAS_LIMIT_MIN..=GAS_LIMIT_MAX).contains(&file.gas_limit) {
         return Err(misuse(format!("gasLimit must be between {GAS_LIMIT_MIN} and {GAS_LIMIT_MAX}")));
     }
@@ -308,7 +305,7 @@ fn genesis_header(spec: &ChainSpec, file: &GenesisFile) -> Result<Header, Execut
         transactions_root: EMPTY_ROOT_HASH,
         receipts_root: EMPTY_ROOT_HASH,
         logs_bloom: Bloom::ZERO,
-        difficulty: U256::ZERO,
+        difficulty: file.difficulty,
         number: 0,
         gas_limit: file.gas_limit,
         gas_used: 0,

@@ -35,7 +35,8 @@ impl Embedded {
     ///
     /// # Errors
     /// [`ExecutionError::MisuseUnknownBlock`] when the parent is neither the finalized block nor an
-    /// unfinalized one that was built or found valid, and the errors of the state file.
+    /// unfinalized one that was built or found valid; [`ExecutionError::MisuseUnfinalized`] when too many
+    /// blocks wait to become final; and the errors of the state file.
     pub fn build(
         &mut self,
         parent_hash: B256,
@@ -43,27 +44,26 @@ impl Embedded {
         source: &mut dyn TransactionSource,
     ) -> Result<Arc<ExecutedBlock>, ExecutionError> {
         let view = self.state_of(parent_hash).ok_or(ExecutionError::MisuseUnknownBlock(parent_hash))?;
+        if !self.make_room(parent_hash) {
+            return Err(ExecutionError::MisuseUnfinalized);
+        }
         let free = free_fields(view.header(), attributes);
         let mut draft = header::draft(&self.spec, view.header(), parent_hash, free);
         let spec = Arc::clone(&self.spec);
-        let broken = |reason: String| -> ! {
-            unreachable!("the system calls of a block do not fail on a chain whose genesis was checked: {reason}")
-        };
-        let mut run = match Run::begin(&spec, view.clone(), &mut self.codes, &draft, 0)? {
-            Ok(run) => run,
-            Err(reason) => broken(reason),
-        };
+        let mut run = Run::begin(&spec, view.clone(), &mut self.codes, &draft, 0)?.map_err(broken_contracts)?;
         let included = fill(&mut run, &draft, attributes, source)?;
-        let finished = match run.finish()? {
-            Ok(finished) => finished,
-            Err(reason) => broken(reason),
-        };
+        let finished = run.finish()?.map_err(broken_contracts)?;
         let encoded = Some(included.encoded.as_slice());
         let (receipts, layer) = run::complete(&spec, &mut self.tries, &view, &mut draft, finished, encoded)?;
         let block = payload::assemble(&draft, &included.encoded);
         let executed = ExecutedBlock { block, header: draft, transactions: included.transactions, receipts };
         Ok(self.insert(&view, executed, layer))
     }
+}
+
+/// The system calls of a block fail only when genesis put other code at their addresses.
+fn broken_contracts(reason: String) -> ExecutionError {
+    ExecutionError::MisuseGenesis(format!("its system contracts do not work: {reason}"))
 }
 
 fn free_fields(parent: &Header, attributes: &BuildAttributes) -> Free {

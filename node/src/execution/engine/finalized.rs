@@ -125,11 +125,11 @@ impl Finalized {
         written
     }
 
-    /// Writes everything down, durably, and waits for it.
-    pub(super) fn flush(&mut self) -> Result<(), ExecutionError> {
+    /// Writes everything down and waits for it.
+    pub(super) fn write_down(&mut self, durable: bool) -> Result<(), ExecutionError> {
         let written = self.take_written(true).and_then(|()| {
             if self.durable_number < self.reference.number {
-                self.give(true);
+                self.give(durable);
             }
             self.take_written(true)
         });
@@ -164,13 +164,20 @@ impl Finalized {
     }
 
     fn take_written(&mut self, wait: bool) -> Result<(), ExecutionError> {
-        if let Some(snapshot) = self.writer.take(wait)? {
-            self.base = snapshot;
-            let flushed = self.flushing.take().expect("the writer was busy with it");
-            if flushed.durable {
-                self.durable_number = flushed.number;
-                self.durable_at = Instant::now();
+        let Some(written) = self.writer.take(wait) else { return Ok(()) };
+        let flushed = self.flushing.take().expect("the writer was busy with it");
+        match written {
+            Ok(snapshot) => self.base = snapshot,
+            Err(error) => {
+                // Nothing was written: these diffs still stand between the file and the newer ones.
+                let back = flushed.layers.into_iter().map(|layer| RunOfBlocks { level: MERGE_LEVEL_MAX, layer });
+                self.runs.splice(..0, back);
+                return Err(error);
             }
+        }
+        if flushed.durable {
+            self.durable_number = flushed.number;
+            self.durable_at = Instant::now();
         }
         Ok(())
     }

@@ -23,8 +23,14 @@ impl Embedded {
     /// The errors of the state file. Whatever is wrong with the block is a [`Verdict`].
     pub fn validate(&mut self, block: &Block, now_s: u64) -> Result<Verdict, ExecutionError> {
         let hash = block.reference.hash;
-        if hash == self.finalized.reference().hash || self.unfinalized.contains_key(&hash) {
+        if self.unfinalized.contains_key(&hash) {
             return Ok(Verdict::Valid);
+        }
+        if block.reference.number <= self.finalized.reference().number
+            && let Some(is_final) = self.finalized.view().block_hash(block.reference.number)?
+        {
+            let conflict = || Verdict::Invalid(format!("block {is_final} is final at its height"));
+            return Ok(if is_final == hash { Verdict::Valid } else { conflict() });
         }
         match self.execute(block, now_s)? {
             Ok(()) => Ok(Verdict::Valid),
@@ -37,6 +43,9 @@ impl Embedded {
         let Some(view) = self.state_of(parent_hash) else {
             return Ok(Err(Verdict::MissingParent { parent_hash }));
         };
+        if !self.make_room(parent_hash) {
+            return Ok(Err(Verdict::Early { acceptable_at_s: now_s.saturating_add(1) }));
+        }
         let parsed = match payload::parse(&block.payload) {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Err(Verdict::Invalid(error.to_string()))),

@@ -76,20 +76,17 @@ impl Writer {
 
     /// The file after the job that was given last, if it is done; with `wait`, once it is done. `None` when
     /// no job was given, or it is not done.
-    pub(in crate::execution) fn take(&mut self, wait: bool) -> Result<Option<Arc<Snapshot>>, ExecutionError> {
+    pub(in crate::execution) fn take(&mut self, wait: bool) -> Option<Result<Arc<Snapshot>, ExecutionError>> {
         if !self.busy {
-            return Ok(None);
+            return None;
         }
         let result = if wait {
             self.results.recv().expect("the writer's thread answers every job")
         } else {
-            match self.results.try_recv() {
-                Ok(result) => result,
-                Err(_) => return Ok(None),
-            }
+            self.results.try_recv().ok()?
         };
         self.busy = false;
-        result.map(Some)
+        Some(result)
     }
 }
 

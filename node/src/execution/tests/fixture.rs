@@ -3,13 +3,14 @@
 
 use crate::execution::{
     BuildAttributes, DEVNET_GAS_LIMIT, Embedded, EmbeddedInspector, EmbeddedOptions, ExecutedBlock, Genesis, Outcome,
-    RecoveredTransaction, Skip, TransactionSource, Verdict, devnet_genesis, foundry_accounts,
+    RecoveredTransaction, Skip, TransactionSource, Verdict, devnet_genesis, foundry_accounts, payload,
 };
 use alloy_consensus::transaction::{Recovered, SignerRecoverable};
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_consensus::{Header, SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_eips::eip2930::AccessList;
 use alloy_network::TxSignerSync;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256, hex};
 use alloy_signer_local::PrivateKeySigner;
 use phalanx_types::{Block, BlockInspector};
 use std::collections::VecDeque;
@@ -168,3 +169,23 @@ impl Node {
         self.engine().commit(block.reference.hash).unwrap();
     }
 }
+
+/// `executed` with another header over the same transactions, sealed again.
+pub(super) fn forge(executed: &ExecutedBlock, change: impl FnOnce(&mut Header)) -> Block {
+    let mut header = executed.header.clone();
+    change(&mut header);
+    let encoded: Vec<_> = executed.transactions.iter().map(|one| Bytes::from(one.inner().encoded_2718())).collect();
+    payload::assemble(&header, &encoded)
+}
+
+/// Init code that deploys `runtime`, at most 255 bytes of it.
+pub(super) fn deploying(runtime: &[u8]) -> Bytes {
+    let length = u8::try_from(runtime.len()).unwrap();
+    // PUSH1 length, DUP1, PUSH1 9, PUSH0, CODECOPY, PUSH0, RETURN
+    let mut init = vec![0x60, length, 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3];
+    init.extend_from_slice(runtime);
+    init.into()
+}
+
+/// Counts its calls in slot 0, logs the count under topic 0x42, and returns it.
+pub(super) const COUNTER: [u8; 20] = hex!("5f54600101805f555f52604260205fa160205ff3");
