@@ -40,6 +40,7 @@ pub use effect::{Effect, HaltReason, Missing, Outbox, Recipients};
 pub use engine::Engine;
 pub use fetches::MISSING_BLOCKS_MAX;
 pub use input::{BuildFailure, Input, Restored, Verdict};
+pub use proposals::PROPOSALS_HELD_MAX;
 pub use rule::{Rule, RuleCounts};
 pub use status::Status;
 pub use window::{PREVIOUS_TERMS_MAX, Window};

@@ -1,9 +1,14 @@
 //! The proposals that are held: of the current term around its highest notarized slot, and of the next
 //! term's first slots. At most one for each position: a second one convicts its leader.
 
+use crate::PIPELINE_DEPTH_MAX;
 use phalanx_threshold::Verified;
 use phalanx_types::{Position, Proposal, UnsignedProposal};
 use std::collections::BTreeMap;
+
+/// The most proposals that are held: D below the highest notarized slot and 2D above it, and the first D of
+/// the next term.
+pub const PROPOSALS_HELD_MAX: usize = 4 * PIPELINE_DEPTH_MAX as usize;
 
 /// One that is held.
 #[derive(Clone, Debug)]
@@ -39,6 +44,7 @@ impl Proposals {
             Some(held) if held.header == header => Offered::Known,
             Some(held) => Offered::Other(Box::new(held.clone())),
             None => {
+                assert!(self.held.len() < PROPOSALS_HELD_MAX, "proposals are held for a bounded range of slots");
                 self.held.insert(header.position, Held { header, signed, counted: false });
                 Offered::New
             }

@@ -25,6 +25,15 @@ impl Engine {
         }
     }
 
+    /// What is notarized is not proposed again: a leader lets go of the payloads up to a slot.
+    pub(crate) fn release_own_payloads(&mut self, slot: u32) {
+        let notarized = self.own.proposed_from(0).take_while(|header| header.position.slot <= slot);
+        let blocks: Vec<BlockRef> = notarized.map(|header| header.block).collect();
+        for block in blocks {
+            self.blocks.drop_payload(block);
+        }
+    }
+
     /// A block and all that build on it are invalid. Where one of them is notarized, this operator stops,
     /// and loudly. Where one is proposed in the current term, `vote` leaves it.
     fn on_invalid(&mut self, block: BlockRef, reason: &str, out: &mut Outbox) {

@@ -50,6 +50,7 @@ impl Engine {
         }
         self.term.progress_at = now; // rule 5: a new highest notarization
         self.restart_resend(now);
+        self.release_own_payloads(position.slot);
         self.own.prune_below(position.slot + 1);
         let keep_from = (position.slot + 1).saturating_sub(self.config.pipeline_depth);
         self.proposals.prune_below(self.at_slot(keep_from));

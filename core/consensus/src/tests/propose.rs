@@ -229,3 +229,15 @@ fn a_pipeline_of_depth_one_proposes_when_the_slot_below_is_notarized() {
     rig.notarization(0, 0, first.reference);
     assert_eq!(builds(&rig), [at(0, 1)]);
 }
+
+#[test]
+fn a_leader_lets_go_of_the_payloads_that_it_will_not_propose_again() {
+    let mut rig = Rig::new(0, 4, 8);
+    let first = block(genesis(), 0);
+    rig.built(at(0, 0), &first);
+    let holders = Arc::strong_count(&first);
+    rig.notarization(0, 0, first.reference);
+    rig.log.clear();
+    rig.last.clear();
+    assert!(Arc::strong_count(&first) < holders, "one less holds it");
+}
