@@ -181,17 +181,20 @@ impl Blocks {
         }
     }
 
-    /// Execution may be asked about a block: its proposal is in the window, or a quorum stands behind it.
-    /// Says which block has to be fetched first: this one, or its parent.
-    pub(crate) fn clear(&mut self, reference: BlockRef) -> Option<BlockRef> {
-        if reference.number <= self.base.number {
-            return None;
+    /// Execution may be asked about a block and its ancestors: its proposal is in the window, or a quorum
+    /// stands behind it. Says which of them has to be fetched first.
+    pub(crate) fn clear(&mut self, tip: BlockRef) -> Option<BlockRef> {
+        let mut at = tip;
+        // What execution was asked about has ancestors that it was asked about too.
+        while at.number > self.base.number && !self.is_asked(at) {
+            let Some(entry) = self.entries.get_mut(&at.hash) else {
+                // What is final is fetched by whoever commits it.
+                return (at == tip || at.number > self.final_height).then_some(at);
+            };
+            entry.cleared = true;
+            at = entry.parent;
         }
-        let Some(entry) = self.entries.get_mut(&reference.hash) else { return Some(reference) };
-        entry.cleared = true;
-        let parent = entry.parent;
-        // What is final is fetched by whoever commits it.
-        (!self.knows(parent) && parent.number > self.final_height).then_some(parent)
+        None
     }
 
     /// What to ask execution now. The blocks so returned count as asked.

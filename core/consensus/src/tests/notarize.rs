@@ -270,3 +270,16 @@ fn proposals_by_others_than_the_leader_and_of_other_epochs_are_ignored() {
     rig.notarization(0, 0, block(genesis(), 0).reference);
     assert!(rig.last.is_empty(), "certificates of other epochs are ignored");
 }
+
+#[test]
+fn a_notarization_far_above_clears_everything_below_it_for_execution() {
+    let mut rig = Rig::new(1, 4, 50);
+    let blocks = chain(genesis(), 8, 0);
+    rig.proposals(0, 0, &blocks, None);
+    assert_eq!(rig.log.iter().filter(|effect| matches!(effect, Effect::Validate(_))).count(), 4, "the window");
+    rig.notarization(0, 7, blocks[7].reference);
+    assert_eq!(rig.log.iter().filter(|effect| matches!(effect, Effect::Validate(_))).count(), 8);
+    let next = block(blocks[7].reference, 0);
+    rig.proposal(0, 8, &next, Some(at(0, 7)));
+    assert_eq!(rig.votes(), [Vote::notarize(at(0, 8), next.reference)]);
+}
