@@ -299,7 +299,7 @@ impl Coordinator {
     /// Gives tasks to the executor and outcomes to the engine, as far as they have room.
     fn hand_over(&mut self) {
         while let Some(task) = self.state.tasks.pop_front() {
-            if let Err(task) = self.executor.try_send(task) {
+            if let Some(task) = self.executor.try_send(task) {
                 self.state.tasks.push_front(task);
                 break;
             }

@@ -88,8 +88,8 @@ pub(crate) struct ExecutorHandle {
 
 impl ExecutorHandle {
     /// Hands a task over; gives it back when the executor has too many.
-    pub(crate) fn try_send(&self, task: Task) -> Result<(), Task> {
-        self.tasks.try_send(task).map_err(|error| error.into_inner())
+    pub(crate) fn try_send(&self, task: Task) -> Option<Task> {
+        self.tasks.try_send(task).err().map(crossbeam::channel::TrySendError::into_inner)
     }
 
     /// Tasks that wait.

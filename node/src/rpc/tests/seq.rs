@@ -23,6 +23,7 @@ async fn the_cluster_is_shown_at_a_glance() {
         "n",
         "operator",
         "operators",
+        "proposalToFinal",
         "publicKey",
         "q",
         "scheme",
