@@ -87,11 +87,6 @@ impl Blocks {
         self.entries.len() >= UNFINALIZED_BLOCKS_MAX * if first_slot { 2 } else { 1 }
     }
 
-    /// Whether a block is held, or committed.
-    pub(crate) fn knows(&self, reference: BlockRef) -> bool {
-        reference == self.base || self.entries.contains_key(&reference.hash)
-    }
-
     /// Whether a block and all its ancestors are executed.
     pub(crate) fn is_executed(&self, reference: BlockRef) -> bool {
         reference == self.base || self.is_valid(reference)
