@@ -283,3 +283,16 @@ fn a_notarization_far_above_clears_everything_below_it_for_execution() {
     rig.proposal(0, 8, &next, Some(at(0, 7)));
     assert_eq!(rig.votes(), [Vote::notarize(at(0, 8), next.reference)]);
 }
+
+#[test]
+fn a_valid_parent_that_was_not_voted_for_at_its_slot_is_no_parent() {
+    let mut rig = Rig::new(2, 4, 8);
+    let (one, other) = (block(genesis(), 1), block(genesis(), 2));
+    rig.proposal(0, 0, &one, None);
+    rig.nullification(0, 0);
+    rig.proposal(1, 0, &other, None);
+    rig.proposal(1, 1, &block(one.reference, 0), Some(at(1, 0)));
+    assert_eq!(rig.all_votes(VoteKind::Notarize), [at(0, 0), at(1, 0)], "valid, but this term stands on another");
+    rig.notarization(1, 0, one.reference);
+    assert_eq!(rig.all_votes(VoteKind::Notarize), [at(0, 0), at(1, 0), at(1, 1)], "unless a quorum says so");
+}

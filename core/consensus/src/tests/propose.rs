@@ -241,3 +241,46 @@ fn a_leader_lets_go_of_the_payloads_that_it_will_not_propose_again() {
     rig.last.clear();
     assert!(Arc::strong_count(&first) < holders, "one less holds it");
 }
+
+#[test]
+fn a_suspended_leader_does_not_make_up_for_more_than_d_slots() {
+    let mut settings = config(0, 1, 1_000);
+    settings.pipeline_depth = 2;
+    let mut rig = Rig::with(settings);
+    rig.built(at(0, 0), &block(genesis(), 0));
+    rig.now = rig.now + BLOCK_TIME * 9; // suspended; the window opens as fast as it fills
+    let (start, mut seen, mut burst) = (rig.now, 0, 0);
+    rig.finalization(0, 0, block(genesis(), 0).reference);
+    while rig.now.saturating_since(start) < BLOCK_TIME / 2 {
+        let Some(effect) = rig.log.get(seen).cloned() else {
+            rig.pass(Duration::from_millis(1));
+            continue;
+        };
+        seen += 1;
+        match effect {
+            Effect::Build { position, parent } if position.slot > 0 => {
+                rig.built(position, &block(parent, 0));
+            }
+            Effect::Propose { header, .. } if header.position.slot > 0 => {
+                burst += 1;
+                rig.finalization(0, header.position.slot, header.block);
+            }
+            _ => {}
+        }
+    }
+    assert!((2..=3).contains(&burst), "the slot that is due, and two that are made up for: {burst}");
+}
+
+#[test]
+fn nothing_is_built_on_a_parent_that_is_not_executed() {
+    let mut rig = Rig::new(1, 4, 2);
+    rig.validates = false;
+    let blocks = chain(genesis(), 2, 0);
+    rig.proposals(0, 0, &blocks, None);
+    rig.notarization(0, 1, blocks[1].reference).pass(BLOCK_TIME * 2);
+    assert!(rig.log.iter().all(|effect| !matches!(effect, Effect::Build { .. })));
+    for held in &blocks {
+        rig.step(Input::Validated { block: held.reference, verdict: crate::Verdict::Valid });
+    }
+    assert_eq!(builds(&rig), [at(1, 0)], "as soon as it is");
+}
