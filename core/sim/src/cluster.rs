@@ -55,6 +55,8 @@ pub struct ClusterConfig {
     pub liveness_bound: Duration,
     /// Where journals are compacted. Unit: bytes.
     pub compaction_bytes: u64,
+    /// By how much blocks are padded. Unit: bytes.
+    pub padding_bytes: u32,
     /// Whether the trace keeps text.
     pub verbose: bool,
 }
@@ -81,6 +83,7 @@ impl ClusterConfig {
             drift_ppm_max: 0,
             liveness_bound: Duration::from_secs(3),
             compaction_bytes: phalanx_journal::COMPACTION_BYTES,
+            padding_bytes: 0,
             verbose: false,
         }
     }
@@ -124,6 +127,8 @@ pub struct Report {
     pub finalized: u64,
     /// How many terms were left.
     pub term_changes: u64,
+    /// The longest time that a watched operator went without a commit.
+    pub longest_gap: Duration,
     /// How many transactions were committed.
     pub transactions: u64,
     /// How often each arm of the protocol was taken, by all honest operators together.
@@ -442,7 +447,7 @@ impl Cluster {
         let again = Duration::from_micros(micros(interval).max(1));
         self.world.queue.push(self.now() + again, Event::Submit);
         if self.backlog.len() < CLIENT_BACKLOG_MAX {
-            self.backlog.push_back(self.workload.next());
+            self.backlog.push_back(self.workload.transaction());
         }
         let attempts = self.backlog.len();
         for _ in 0..attempts {
@@ -485,6 +490,7 @@ impl Cluster {
             elapsed: self.now() - Time::ZERO,
             finalized: self.height(),
             term_changes: self.term(),
+            longest_gap: self.world.checkers.liveness().longest(),
             transactions: self.world.checkers.transactions().committed_count() as u64,
             rules,
         }
@@ -502,8 +508,9 @@ fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec
         let wall_skew_us = random.between(0, 2 * skew.unsigned_abs()).cast_signed() - skew;
         let clock = Clock::new(start_us, drift_ppm, wall_skew_us);
         let engine = config.engine(me);
-        let compaction_bytes = config.compaction_bytes;
-        let mut operator = Operator::new(OperatorConfig { engine, clock, seed: config.seed, compaction_bytes }, &keys);
+        let ClusterConfig { seed, compaction_bytes, padding_bytes, .. } = *config;
+        let mut operator =
+            Operator::new(OperatorConfig { engine, clock, seed, compaction_bytes, padding_bytes }, &keys);
         if let Some((_, kind)) = config.byzantine.iter().find(|(index, _)| *index == me) {
             operator.corrupt(kind.instance(), byzantine.iter().copied().collect());
         }

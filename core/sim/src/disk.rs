@@ -75,6 +75,6 @@ pub fn any_unsynced(random: &mut Random) -> Unsynced {
         0 => Unsynced::Lost,
         1 => Unsynced::Kept,
         2 => Unsynced::TornAt(random.index(2_000)),
-        _ => Unsynced::Sectors(random.next()),
+        _ => Unsynced::Sectors(random.number()),
     }
 }

@@ -46,6 +46,7 @@ pub struct Executor {
     executed: BTreeMap<B256, Executed>,
     refused: BTreeSet<B256>,
     refuses_all: bool,
+    padding_bytes: u32,
 }
 
 impl Executor {
@@ -59,7 +60,13 @@ impl Executor {
             executed: BTreeMap::new(),
             refused: BTreeSet::new(),
             refuses_all: false,
+            padding_bytes: 0,
         }
+    }
+
+    /// From now on pads each block that it builds with so many bytes.
+    pub fn set_padding(&mut self, bytes: u32) {
+        self.padding_bytes = bytes;
     }
 
     /// The newest committed block.
@@ -131,7 +138,14 @@ impl Executor {
             transactions.push(transaction.bytes().clone());
         }
         let timestamp_s = wall_s.max(self.timestamp_after(parent.hash));
-        let payload = Payload { number: parent.number + 1, parent_hash: parent.hash, timestamp_s, salt, transactions };
+        let payload = Payload {
+            number: parent.number + 1,
+            parent_hash: parent.hash,
+            timestamp_s,
+            salt,
+            padding: self.padding_bytes,
+            transactions,
+        };
         let block = payload.to_block();
         self.insert(&block, nonces, hashes);
         Ok(block)

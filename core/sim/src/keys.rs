@@ -39,7 +39,7 @@ impl Keys {
             .operators()
             .map(|_| {
                 let mut seed = [0; 32];
-                seed.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.next().to_be_bytes()));
+                seed.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&random.number().to_be_bytes()));
                 seed
             })
             .collect();

@@ -5,7 +5,6 @@ use core::time::Duration;
 use phalanx_consensus::RuleCounts;
 use phalanx_sim::scenario::{Outcome, Scenario};
 use rayon::prelude::*;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// Simulates a whole Phalanx cluster in virtual time.
@@ -144,7 +143,15 @@ fn run(first: u64, seeds: u64, scenario: Option<Scenario>) -> ExitCode {
             (first..first + seeds).into_par_iter().map(|seed| scenario.run(seed, false)).collect();
         outcomes.iter().for_each(|outcome| totals.add(outcome));
         let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
-        println!("{:<22} {seeds} seeds, {failed} failed, {:.1} s", name.get_name(), started.elapsed().as_secs_f64());
+        let gap =
+            outcomes.iter().filter_map(|outcome| Some((outcome.report.as_ref()?.longest_gap, outcome.seed))).max();
+        let (gap, slowest) = gap.unwrap_or_default();
+        println!(
+            "{:<22} {seeds} seeds, {failed} failed, {:.1} s; longest gap {:.3} s with seed {slowest}",
+            name.get_name(),
+            started.elapsed().as_secs_f64(),
+            gap.as_secs_f64()
+        );
     }
     totals.show();
     totals.code()
@@ -188,7 +195,7 @@ fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) ->
         let outcomes: Vec<Outcome> =
             batch.into_par_iter().map(|seed| scenario.unwrap_or_else(|| scenario_of(seed)).run(seed, false)).collect();
         outcomes.iter().for_each(|outcome| totals.add(outcome));
-        print!(
+        eprint!(
             "\r{:.0} s: {} seeds from {first}, {} blocks, {} term changes, {} violations ",
             started.elapsed().as_secs_f64(),
             totals.seeds,
@@ -196,9 +203,8 @@ fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) ->
             totals.term_changes,
             totals.violations
         );
-        // Progress that cannot be shown is no reason to stop.
-        let _ = std::io::stdout().flush();
     }
+    eprintln!();
     totals.show();
     totals.code()
 }
@@ -207,7 +213,7 @@ fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) ->
 fn scenario_of(seed: u64) -> Scenario {
     let all = Scenario::all();
     let turn = usize::try_from(seed / 2 % all.len() as u64).expect("an index below a length");
-    if seed % 2 == 0 { Scenario::Chaos } else { all[turn] }
+    if seed.is_multiple_of(2) { Scenario::Chaos } else { all[turn] }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the binary measures how long it runs; simulations see no clock")]

@@ -40,6 +40,8 @@ pub struct OperatorConfig {
     pub seed: u64,
     /// Where its journal is compacted. Unit: bytes.
     pub compaction_bytes: u64,
+    /// By how much it pads the blocks that it builds. Unit: bytes.
+    pub padding_bytes: u32,
 }
 
 /// What a Byzantine operator has besides.

@@ -5,7 +5,7 @@
 
 use phalanx_types::{B256, Block, BlockInspector, BlockRef, Bytes, InspectError, keccak256};
 
-const HEADER_BYTES: usize = 8 + 32 + 8 + 8;
+const HEADER_BYTES: usize = 8 + 32 + 8 + 8 + 4;
 const LENGTH_BYTES: usize = 4;
 
 /// What a payload holds.
@@ -19,6 +19,8 @@ pub struct Payload {
     pub timestamp_s: u64,
     /// Anything.
     pub salt: u64,
+    /// Zeros that only take room. Unit: bytes.
+    pub padding: u32,
     /// EIP-2718 encoded transactions, in order.
     pub transactions: Vec<Bytes>,
 }
@@ -42,6 +44,8 @@ impl Payload {
         out.extend(self.parent_hash);
         out.extend(self.timestamp_s.to_be_bytes());
         out.extend(self.salt.to_be_bytes());
+        out.extend(self.padding.to_be_bytes());
+        out.resize(out.len() + self.padding as usize, 0);
         for transaction in &self.transactions {
             let length = u32::try_from(transaction.len()).expect("a transaction is far smaller than 4 GB");
             out.extend(length.to_be_bytes());
@@ -61,12 +65,15 @@ impl Payload {
             parent_hash: B256::from_slice(&reader.take(32)?),
             timestamp_s: reader.number()?,
             salt: reader.number()?,
+            padding: reader.length()?,
             transactions: Vec::new(),
         };
+        if reader.take(payload.padding as usize)?.iter().any(|byte| *byte != 0) {
+            return Err(InspectError("its padding is not zero".to_owned()));
+        }
         while reader.at < bytes.len() {
-            let length = reader.take(LENGTH_BYTES)?;
-            let length = u32::from_be_bytes(length[..].try_into().expect("four bytes were taken"));
-            payload.transactions.push(reader.take(length as usize)?);
+            let length = reader.length()? as usize;
+            payload.transactions.push(reader.take(length)?);
         }
         Ok(payload)
     }
@@ -84,6 +91,11 @@ impl Reader<'_> {
         let taken = self.bytes.slice(self.at..end);
         self.at = end;
         Ok(taken)
+    }
+
+    fn length(&mut self) -> Result<u32, InspectError> {
+        let bytes = self.take(LENGTH_BYTES)?;
+        Ok(u32::from_be_bytes(bytes[..].try_into().expect("four bytes were taken")))
     }
 
     fn number(&mut self) -> Result<u64, InspectError> {
@@ -114,6 +126,7 @@ mod tests {
             parent_hash: B256::repeat_byte(3),
             timestamp_s: 11,
             salt: 13,
+            padding: 5,
             transactions: vec![Bytes::from_static(b"one"), Bytes::new(), Bytes::from_static(b"three")],
         };
         let block = payload.to_block();
@@ -124,13 +137,8 @@ mod tests {
             bytes[at] ^= 1;
             let changed = Inspector.inspect(bytes.into()).map(|changed| changed.reference.hash);
             assert_ne!(changed, Ok(block.reference.hash));
-            let cut = block.payload.slice(..at);
-            assert!(
-                Inspector.inspect(cut).is_err()
-                    || at == HEADER_BYTES
-                    || at == HEADER_BYTES + 7
-                    || at == HEADER_BYTES + 11
-            );
+            let whole = [5, 12, 16].map(|transactions| HEADER_BYTES + transactions);
+            assert!(Inspector.inspect(block.payload.slice(..at)).is_err() || whole.contains(&at), "cut at {at}");
         }
     }
 }

@@ -55,7 +55,7 @@ impl Workload {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed, Stream::Workload);
         let account = |_| {
-            let secret = B256::left_padding_from(&(random.next() | 1).to_be_bytes());
+            let secret = B256::left_padding_from(&(random.number() | 1).to_be_bytes());
             let signer = PrivateKeySigner::from_bytes(&secret).expect("a small number other than zero is a key");
             Account { signer, nonce: 0 }
         };
@@ -64,7 +64,7 @@ impl Workload {
     }
 
     /// The next transaction, of any sender.
-    pub fn next(&mut self) -> Bytes {
+    pub fn transaction(&mut self) -> Bytes {
         let account = self.random.index(self.accounts.len());
         let Account { signer, nonce } = &mut self.accounts[account];
         let mut transaction = TxLegacy {

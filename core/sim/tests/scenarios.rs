@@ -7,6 +7,10 @@ use phalanx_sim::scenario::{BLS_SEEDS, Scenario};
 use phalanx_types::OperatorIndex;
 use std::time::Duration;
 
+/// Seeds of 4, 7 and 1 operators; ten of them take most of the time, and are left to a few tests and to the
+/// search.
+const SMALL: [u64; 3] = [0, 1, 3];
+
 /// Plays seeds, and names the command that replays the first that fails.
 fn plays(scenario: Scenario, seeds: impl IntoIterator<Item = u64>) {
     for seed in seeds {
@@ -31,12 +35,12 @@ fn loss_reordering_and_duplication_do_not_stop_it() {
 
 #[test]
 fn a_dead_leader_costs_a_timeout() {
-    plays(Scenario::DeadLeader, 0..3);
+    plays(Scenario::DeadLeader, SMALL);
 }
 
 #[test]
 fn a_transient_timeout_heals_without_ending_the_term() {
-    plays(Scenario::TransientTimeout, 0..3);
+    plays(Scenario::TransientTimeout, SMALL);
 }
 
 #[test]
@@ -46,42 +50,42 @@ fn operators_crash_and_restart() {
 
 #[test]
 fn all_restart_at_once() {
-    plays(Scenario::Blackout, 0..4);
+    plays(Scenario::Blackout, SMALL);
 }
 
 #[test]
 fn disks_fail_amid_any_write() {
-    plays(Scenario::CrashAtEveryWrite, 0..4);
+    plays(Scenario::CrashAtEveryWrite, SMALL);
 }
 
 #[test]
 fn nothing_accepted_is_lost_when_leaders_are_killed() {
-    plays(Scenario::LeaderKilled, 0..4);
+    plays(Scenario::LeaderKilled, SMALL);
 }
 
 #[test]
 fn partitions_heal() {
-    plays(Scenario::Partition, 0..4);
+    plays(Scenario::Partition, SMALL);
 }
 
 #[test]
 fn without_a_quorum_nothing_is_final_and_then_progress_resumes() {
-    plays(Scenario::TooManySilent, 0..3);
+    plays(Scenario::TooManySilent, SMALL);
 }
 
 #[test]
 fn leaders_hand_over_without_a_timeout() {
-    plays(Scenario::HandOver, 0..3);
+    plays(Scenario::HandOver, SMALL);
 }
 
 #[test]
 fn a_sick_execution_halts_its_operator_only() {
-    plays(Scenario::Refusal, 0..4);
+    plays(Scenario::Refusal, SMALL);
 }
 
 #[test]
 fn byzantine_operators_change_nothing() {
-    plays(Scenario::Byzantine, 0..4);
+    plays(Scenario::Byzantine, SMALL);
 }
 
 #[test]

@@ -36,13 +36,13 @@ fn anything(powers: &mut Powers<'_>) -> Message {
 /// About a position near or far, and a block that nobody made.
 fn any_vote(powers: &mut Powers<'_>) -> Vote {
     let term = match powers.random.between(0, 3) {
-        0 => powers.random.next(),
+        0 => powers.random.number(),
         _ => powers.term + powers.random.between(0, 2),
     };
     let slot = u32::try_from(powers.random.between(0, 12)).expect("twelve is small");
     let position = Position::new(0, term, slot);
     let block =
-        BlockRef::new(powers.random.between(1, 1_000), B256::left_padding_from(&powers.random.next().to_be_bytes()));
+        BlockRef::new(powers.random.between(1, 1_000), B256::left_padding_from(&powers.random.number().to_be_bytes()));
     match powers.random.between(0, 2) {
         0 => Vote::notarize(position, block),
         1 => Vote::nullify(position),
@@ -53,7 +53,7 @@ fn any_vote(powers: &mut Powers<'_>) -> Vote {
 fn any_signature(powers: &mut Powers<'_>) -> SignatureBytes {
     let mut bytes = [0; SIGNATURE_BYTES];
     for chunk in bytes[16..].chunks_mut(8) {
-        chunk.copy_from_slice(&powers.random.next().to_be_bytes());
+        chunk.copy_from_slice(&powers.random.number().to_be_bytes());
     }
     bytes.into()
 }

@@ -26,7 +26,7 @@ pub(super) const HOUSEKEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 fn seed_of(rng: &mut Random) -> [u8; 32] {
     let mut seed = [0; 32];
-    seed.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&rng.next().to_be_bytes()));
+    seed.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&rng.number().to_be_bytes()));
     seed
 }
 
@@ -128,6 +128,7 @@ impl Operator {
             executor.commit(block, &mut world.senders)?;
         }
         executor.set_refuses_all(self.refuses_all);
+        executor.set_padding(self.config.padding_bytes);
         Ok(executor)
     }
 

@@ -9,7 +9,7 @@ use phalanx_types::OperatorIndex;
 
 const LOAD_INTERVAL: Duration = Duration::from_millis(50);
 /// How long recovery may take.
-const RECOVERY: Duration = Duration::from_secs(15);
+const RECOVERY: Duration = Duration::from_secs(8);
 
 pub(super) fn configure(config: &mut ClusterConfig) {
     config.slots_per_term = [1, 2, 8, 50][usize::try_from(config.seed / 4 % 4).expect("below four")];

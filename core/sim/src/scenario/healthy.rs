@@ -10,7 +10,7 @@ const LOAD_INTERVAL: Duration = Duration::from_millis(40);
 
 pub(super) fn configure(config: &mut ClusterConfig) {
     config.slots_per_term = [1, 4, 8, 50][usize::try_from(config.seed / 4 % 4).expect("below four")];
-    config.liveness_bound = Duration::from_secs(1);
+    config.liveness_bound = Duration::from_millis(300);
 }
 
 pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
 
 pub(super) fn configure_lossy(config: &mut ClusterConfig) {
     config.link = Link::BAD;
-    config.liveness_bound = Duration::from_secs(15);
+    config.liveness_bound = Duration::from_secs(5);
 }
 
 pub(super) fn play_lossy(cluster: &mut Cluster) -> Result<(), Failure> {

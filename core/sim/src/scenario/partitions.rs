@@ -6,7 +6,7 @@ use crate::random::{Random, Stream};
 use core::time::Duration;
 use phalanx_types::OperatorIndex;
 
-const RECOVERY: Duration = Duration::from_secs(20);
+const RECOVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn configure(config: &mut ClusterConfig) {
     config.slots_per_term = [1, 4, 8, 50][usize::try_from(config.seed / 4 % 4).expect("below four")];

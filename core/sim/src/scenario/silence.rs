@@ -17,7 +17,7 @@ pub(super) fn at_least_four(config: &mut ClusterConfig) {
 pub(super) fn configure_dead(config: &mut ClusterConfig) {
     at_least_four(config);
     config.slots_per_term = [2, 8][usize::try_from(config.seed / 4 % 2).expect("below two")];
-    config.liveness_bound = Duration::from_secs(3);
+    config.liveness_bound = Duration::from_secs(1);
 }
 
 /// The dead operator leads term 0: one timeout ends it. Later it is known absent, and its terms pass at
@@ -43,7 +43,7 @@ pub(super) fn play_dead(cluster: &mut Cluster) -> Result<(), Failure> {
 pub(super) fn configure_transient(config: &mut ClusterConfig) {
     at_least_four(config);
     config.slots_per_term = 300;
-    config.liveness_bound = Duration::from_secs(5);
+    config.liveness_bound = Duration::from_secs(2);
 }
 
 /// Invariant 7.
