@@ -17,7 +17,11 @@ impl Engine {
         if term == self.term.number {
             self.mark_if_silent(now);
         }
-        if !(term == self.term.number && self.term.left_as_absent) {
+        // A term in which something became final shows that the timeouts were long enough for the network:
+        // what ended it is its leader. So a dead leader costs one timeout, however often leaders die.
+        let current = term == self.term.number;
+        let was_live = current && self.finalized_slot().is_some();
+        if !(was_live || current && self.term.left_as_absent) {
             self.timeouts.grow(&self.config);
         }
         self.enter(now, term + 1, certificate, out);

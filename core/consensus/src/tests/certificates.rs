@@ -133,6 +133,19 @@ fn a_nullification_moves_to_the_next_term_and_timeouts_grow_and_shrink() {
 }
 
 #[test]
+fn a_nullified_term_in_which_something_became_final_does_not_lengthen_timeouts() {
+    let mut rig = Rig::new(1, 4, 4);
+    let rest = rig.engine.status().progress_timeout;
+    let blocks = chain(genesis(), 2, 0);
+    rig.finalization(0, 0, blocks[0].reference);
+    rig.nullification(0, 1);
+    assert_eq!((rig.engine.status().term, rig.engine.status().progress_timeout), (1, rest), "its leader died");
+    rig.notarization(1, 0, blocks[1].reference);
+    rig.nullification(1, 1);
+    assert_eq!((rig.engine.status().term, rig.engine.status().progress_timeout), (2, rest * 2), "nothing was final");
+}
+
+#[test]
 fn certificates_of_later_terms_move_the_operator_there_but_never_back() {
     let mut rig = Rig::new(1, 4, 8);
     let blocks = chain(genesis(), 3, 0);
