@@ -185,7 +185,9 @@ fn silent_term(rig: &mut Rig, term: u64) {
 
 #[test]
 fn a_silent_leader_is_marked_absent_and_left_at_once_the_next_time() {
-    let mut rig = Rig::new(1, 4, 1);
+    let mut settings = config(1, 4, 1);
+    settings.progress_timeout_max = TIMEOUT * 1_000; // room to grow
+    let mut rig = Rig::with(settings);
     silent_term(&mut rig, 0);
     assert_eq!((rig.rule(Rule::MarkAbsent), rig.engine.status().absent), (1, vec![OperatorIndex(0)]));
     for term in 1..4 {
