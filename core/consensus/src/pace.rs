@@ -1,8 +1,8 @@
 //! The leader's pace (rule 1): when the next slot is due, and when to start building so that it is ready.
 //!
-//! Slots are due on a grid from the first proposal of the term, so that the block rate does not drift.
-//! After a stall at most `D` slots are made up for; the rest of the grid moves. Building starts ahead by
-//! what builds lately took.
+//! Slots are due on a grid, so that the block rate does not drift; it goes on from the block that the term's
+//! first one builds on. After a stall at most `D` slots are made up for; the rest of the grid moves. Building
+//! starts ahead by what builds lately took.
 
 use core::time::Duration;
 use phalanx_types::{Block, BlockRef, Time};

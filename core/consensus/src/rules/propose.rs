@@ -45,10 +45,11 @@ impl Engine {
 
     fn first_to_propose(&self) -> Option<Next> {
         let Parent::Justified(parent_position, parent) = self.best_parent_for_first()? else { return None };
-        // The pace goes on across terms: one block time after the parent was seen.
+        // The grid goes on across terms: one block time after the parent was seen, though the term may be
+        // entered later.
         let seen_at = self.blocks.seen_at(parent);
-        let paced = seen_at.map_or(self.term.entered_at, |seen_at| seen_at + self.config.block_time);
-        Some(Next { slot: 0, parent_position, parent, first_due: paced.max(self.term.entered_at) })
+        let first_due = seen_at.map_or(self.term.entered_at, |seen_at| seen_at + self.config.block_time);
+        Some(Next { slot: 0, parent_position, parent, first_due })
     }
 
     /// The parent of the first slot: where a build is under way or done, its parent.
@@ -77,8 +78,6 @@ impl Engine {
             parent_hash: block.parent_hash,
         };
         let first = slot == 0;
-        // The grid starts with the first proposal, not with when it should have come.
-        let due = if first { now } else { due };
         self.rules.count(if first { Rule::ProposeFirst } else { Rule::ProposeNext });
         self.pace.proposed(due, now);
         self.own.propose(header);

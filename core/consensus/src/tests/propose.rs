@@ -172,6 +172,22 @@ fn the_first_slot_waits_for_its_parent_and_carries_its_justification() {
 }
 
 #[test]
+fn the_grid_goes_on_across_terms_though_the_next_one_is_entered_late() {
+    let mut rig = Rig::new(1, 4, 4);
+    let blocks = chain(genesis(), 4, 0);
+    rig.proposals(0, 0, &blocks, None);
+    let seen = rig.now;
+    rig.pass(BLOCK_TIME * 2 + BLOCK_TIME / 2);
+    rig.notarization(0, 3, blocks[3].reference);
+    rig.log.clone_from(&rig.last);
+    let proposed: Vec<_> =
+        lead(&mut rig, seen + BLOCK_TIME * 4).iter().map(|(at, slot)| (at.saturating_since(seen), *slot)).collect();
+    let late = BLOCK_TIME * 2 + BLOCK_TIME / 2;
+    let expected = [(late, 0), (late, 1), (BLOCK_TIME * 3, 2), (BLOCK_TIME * 4, 3)];
+    assert_eq!(proposed, expected, "two were due when the term was entered; the others come on their grid");
+}
+
+#[test]
 fn a_leader_far_ahead_carries_at_most_k_certificates() {
     let mut rig = Rig::new(0, 4, 8);
     let first = block(genesis(), 0);
