@@ -8,8 +8,10 @@ use phalanx_types::Record;
 
 /// The most that a segment holds; beyond it the journal fails rather than fill the disk. Unit: bytes.
 pub const JOURNAL_BYTES_MAX: u64 = 256 << 20;
-/// Where a compaction is asked for, unless twice what the last one retained is more. Unit: bytes.
-pub const COMPACTION_BYTES: u64 = 16 << 20;
+/// Where a compaction is asked for, unless twice what the last one retained is more. A restarted operator
+/// checks each certificate in its journal, some 50 µs each, before it votes: this bounds that to about a
+/// second. Unit: bytes.
+pub const COMPACTION_BYTES: u64 = 4 << 20;
 
 /// An open journal, the only one on its disk.
 #[derive(Debug)]
