@@ -1,1 +1,9 @@
-//! Criterion suites; see `benches/`.
+//! What the suites and the comparisons share: a cluster's keys, what its operators would send, and one operator
+//! on threads of its own that takes it.
+#![forbid(unsafe_code)]
+
+pub mod catch_up;
+pub mod cluster;
+pub mod feed;
+pub mod operator;
+pub mod slots;

@@ -16,7 +16,7 @@
 mod backend;
 mod chain_view;
 mod chain_writer;
-mod clock;
+pub mod clock;
 mod coordinator;
 mod egress;
 mod executed;
@@ -28,7 +28,7 @@ mod latency;
 mod open;
 mod payload_writer;
 mod report;
-mod stage_thread;
+pub mod stage_thread;
 mod status;
 mod transactions;
 
@@ -187,7 +187,7 @@ impl Operator {
         runtime: &tokio::runtime::Runtime,
         health: &Arc<Health>,
     ) -> anyhow::Result<Self> {
-        let clock = Clock::new();
+        let clock = Clock::starting_now();
         let size = cluster.size();
         let domain = Domain::new(cluster.definition.chain_id, cluster.cluster_id);
         let verifier = Arc::new(verifier(config.bls_backend.backend()?, cluster, domain)?);

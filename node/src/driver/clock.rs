@@ -5,27 +5,29 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time since the process started, and the wall clock for block timestamps. Cheap to copy.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     start: Instant,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
+    /// Starts at zero now.
+    #[must_use]
+    pub fn starting_now() -> Self {
         Self { start: Instant::now() }
     }
 
     /// Time for `core/`.
-    pub(crate) fn now(&self) -> Time {
+    pub fn now(&self) -> Time {
         Time::from_micros(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
     /// The instant at which [`Clock::now`] will say `time`.
-    pub(crate) fn instant(&self, time: Time) -> Instant {
+    pub fn instant(&self, time: Time) -> Instant {
         self.start + time.saturating_since(Time::ZERO)
     }
 
     /// The wall clock. Unit: seconds since the Unix epoch.
-    pub(crate) fn wall_s(&self) -> u64 {
+    pub fn wall_s(&self) -> u64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 }

@@ -17,7 +17,7 @@ const PARK_MAX: Duration = Duration::from_millis(500);
 
 /// Wakes one thread. Cloneable; may be made before the thread is.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waker(Arc<WakerState>);
+pub struct Waker(Arc<WakerState>);
 
 #[derive(Debug, Default)]
 struct WakerState {
@@ -28,7 +28,7 @@ struct WakerState {
 
 impl Waker {
     /// Wakes the thread if it sleeps.
-    pub(crate) fn wake(&self) {
+    pub fn wake(&self) {
         // Pairs with the fence in `sleep`: either we see that it parks, or it sees what we pushed.
         std::sync::atomic::fence(Ordering::SeqCst);
         if self.0.parked.load(Ordering::Relaxed)
@@ -58,15 +58,18 @@ impl Wake for Waker {
 
 /// What one turn left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub struct Turn {
     /// Whether there may be more to do at once.
-    pub(crate) busy: bool,
+    pub busy: bool,
     /// When there will be something to do without anybody's wake-up.
-    pub(crate) wake_at: Option<Time>,
+    pub wake_at: Option<Time>,
 }
 
 /// Starts a thread that calls `turn` until `stop` is set.
-pub(crate) fn spawn(
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn spawn(
     name: &str,
     clock: Clock,
     waker: Waker,
@@ -115,7 +118,7 @@ mod tests {
         let waker = Waker::default();
         let thread = {
             let (ring, taken) = (Arc::clone(&ring), Arc::clone(&taken));
-            spawn("test-stage", Clock::new(), waker.clone(), Arc::clone(&stop), move |_| {
+            spawn("test-stage", Clock::starting_now(), waker.clone(), Arc::clone(&stop), move |_| {
                 let busy = ring.pop().is_some();
                 taken.fetch_add(usize::from(busy), Ordering::Relaxed);
                 Turn { busy, wake_at: None }
