@@ -5,23 +5,46 @@
 //! operator's keys, so that it can sign anything, and the shares of all Byzantine operators, since they
 //! may collude. It cannot forge what others sign.
 
+mod colluding_partials;
+mod early_votes;
 mod equivocating_leader;
+mod false_answers;
 mod flood;
+mod forged_certificates;
 mod invalid_blocks;
 mod invalid_partials;
+mod late_votes;
+mod replays;
+mod selective_votes;
 mod silent;
+mod slow_leader;
+mod stopping_leader;
+mod twin;
 mod votes_for_everything;
+mod withholding_leader;
 
+pub use colluding_partials::ColludingPartials;
+pub use early_votes::EarlyVotes;
 pub use equivocating_leader::EquivocatingLeader;
+pub use false_answers::FalseAnswers;
 pub use flood::{FLOOD_MESSAGES_PER_TICK, Flood};
+pub use forged_certificates::ForgedCertificates;
 pub use invalid_blocks::InvalidBlocks;
 pub use invalid_partials::InvalidPartials;
+pub use late_votes::LateVotes;
+pub use replays::Replays;
+pub use selective_votes::SelectiveVotes;
 pub use silent::Silent;
+pub use slow_leader::SlowLeader;
+pub use stopping_leader::StoppingLeader;
+pub use twin::Twin;
 pub use votes_for_everything::VotesForEverything;
+pub use withholding_leader::WithholdingLeader;
 
 use crate::keys::Keys;
 use crate::random::Random;
 use core::fmt;
+use core::time::Duration;
 use phalanx_threshold::digest;
 use phalanx_types::{
     ClusterSize, Message, OperatorIndex, SignatureBytes, SignedVote, SyncRequest, SyncResponse, Time, Vote,
@@ -30,52 +53,100 @@ use phalanx_types::{
 /// A behaviour, by name: what a scenario asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BehaviourKind {
+    /// See [`ColludingPartials`].
+    ColludingPartials,
+    /// See [`EarlyVotes`].
+    EarlyVotes,
     /// See [`EquivocatingLeader`].
     EquivocatingLeader,
+    /// See [`FalseAnswers`].
+    FalseAnswers,
     /// See [`Flood`].
     Flood,
+    /// See [`ForgedCertificates`].
+    ForgedCertificates,
     /// See [`InvalidBlocks`].
     InvalidBlocks,
     /// See [`InvalidPartials`].
     InvalidPartials,
+    /// See [`LateVotes`].
+    LateVotes,
+    /// See [`Replays`].
+    Replays,
+    /// See [`SelectiveVotes`].
+    SelectiveVotes,
     /// See [`Silent`].
     Silent,
+    /// See [`SlowLeader`].
+    SlowLeader,
+    /// See [`StoppingLeader`].
+    StoppingLeader,
+    /// See [`Twin`].
+    Twin,
     /// See [`VotesForEverything`].
     VotesForEverything,
+    /// See [`WithholdingLeader`].
+    WithholdingLeader,
 }
 
 impl BehaviourKind {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
+    /// All of them but [`Self::Twin`], each half of which is honest.
+    pub const ALL: [Self; 16] = [
+        Self::ColludingPartials,
+        Self::EarlyVotes,
         Self::EquivocatingLeader,
+        Self::FalseAnswers,
         Self::Flood,
+        Self::ForgedCertificates,
         Self::InvalidBlocks,
         Self::InvalidPartials,
+        Self::LateVotes,
+        Self::Replays,
+        Self::SelectiveVotes,
         Self::Silent,
+        Self::SlowLeader,
+        Self::StoppingLeader,
         Self::VotesForEverything,
+        Self::WithholdingLeader,
     ];
 
     /// A fresh instance.
     #[must_use]
     pub fn instance(self) -> Box<dyn Behaviour> {
         match self {
+            Self::ColludingPartials => Box::new(ColludingPartials),
+            Self::EarlyVotes => Box::new(EarlyVotes),
             Self::EquivocatingLeader => Box::<EquivocatingLeader>::default(),
+            Self::FalseAnswers => Box::new(FalseAnswers),
             Self::Flood => Box::new(Flood),
+            Self::ForgedCertificates => Box::<ForgedCertificates>::default(),
             Self::InvalidBlocks => Box::<InvalidBlocks>::default(),
             Self::InvalidPartials => Box::new(InvalidPartials),
+            Self::LateVotes => Box::<LateVotes>::default(),
+            Self::Replays => Box::<Replays>::default(),
+            Self::SelectiveVotes => Box::new(SelectiveVotes),
             Self::Silent => Box::new(Silent),
+            Self::SlowLeader => Box::<SlowLeader>::default(),
+            Self::StoppingLeader => Box::<StoppingLeader>::default(),
+            Self::Twin => Box::new(Twin),
             Self::VotesForEverything => Box::<VotesForEverything>::default(),
+            Self::WithholdingLeader => Box::<WithholdingLeader>::default(),
         }
     }
 }
 
 /// A message to one operator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sending {
     /// To whom.
     pub to: OperatorIndex,
     /// What.
     pub message: Message,
+}
+
+/// Sends `message` to each of `to`.
+fn relay(to: &[OperatorIndex], message: &Message, out: &mut Vec<Sending>) {
+    out.extend(to.iter().map(|to| Sending { to: *to, message: message.clone() }));
 }
 
 /// What a Byzantine operator can do.
@@ -93,6 +164,8 @@ pub struct Powers<'a> {
     pub colluders: &'a [OperatorIndex],
     /// The term that its honest core is in.
     pub term: u64,
+    /// The least progress timeout of the cluster.
+    pub progress_timeout: Duration,
     /// Its chance.
     pub random: &'a mut Random,
 }
@@ -126,7 +199,7 @@ pub trait Behaviour: fmt::Debug {
     /// Its honest core would send `message` to each of `to`: puts into `out` what leaves instead.
     fn send(&mut self, powers: &mut Powers<'_>, to: &[OperatorIndex], message: &Message, out: &mut Vec<Sending>) {
         let _ = powers;
-        out.extend(to.iter().map(|to| Sending { to: *to, message: message.clone() }));
+        relay(to, message, out);
     }
 
     /// It was sent something. Its honest core gets it too.

@@ -155,8 +155,8 @@ impl Cluster {
     #[must_use]
     pub fn new(config: ClusterConfig) -> Self {
         let mut cluster = Self::unstarted(config);
-        for operator in cluster.config.size.operators() {
-            cluster.restart(operator);
+        for machine in 0..cluster.operators.len() {
+            cluster.restart(OperatorIndex(u16::try_from(machine).expect("a small cluster")));
         }
         cluster
     }
@@ -173,9 +173,11 @@ impl Cluster {
             byzantine: byzantine.clone(),
             liveness_bound: config.liveness_bound,
         };
+        let seats = seats(&config);
         let world = World {
             queue: Queue::default(),
-            network: Network::new(config.size.n(), config.link, Random::new(seed, Stream::Network)),
+            network: Network::new(seats.len(), config.link, Random::new(seed, Stream::Network)),
+            seats,
             checkers: Checkers::new(&setting),
             trace: Trace::new(config.verbose),
             senders: Senders::default(),
@@ -213,7 +215,7 @@ impl Cluster {
         self.world.now()
     }
 
-    /// All operators, by index.
+    /// All operators, by machine: first by seat, then their twins in the order of seats.
     #[must_use]
     pub fn operators(&self) -> &[Operator] {
         &self.operators
@@ -319,7 +321,8 @@ impl Cluster {
             Event::Deliver { from, to, packet } => {
                 trace.event(now, &(1_u8, from, to, packet.digest));
                 trace.line(now, || format!("{from} → {to}: {packet}"));
-                self.operators[to.as_usize()].deliver(&mut self.world, from, &packet);
+                let sender = self.world.seat(from);
+                self.operators[to.as_usize()].deliver(&mut self.world, sender, &packet);
             }
             Event::Transmit { operator, incarnation, messages } => {
                 trace.event(now, &(2_u8, operator, incarnation, messages.len()));
@@ -500,7 +503,8 @@ impl Cluster {
 fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec<Operator> {
     let keys = Arc::new(Keys::new(config.seed, config.size, config.scheme));
     let mut random = Random::new(config.seed, Stream::Scenario);
-    let mut make = |me: OperatorIndex| {
+    let mut make = |(machine, me): (usize, OperatorIndex)| {
+        let machine = OperatorIndex(u16::try_from(machine).expect("a small cluster"));
         let start_us = random.between(0, 1 << 40);
         let drift = i64::from(config.drift_ppm_max);
         let drift_ppm = random.between(0, 2 * drift.unsigned_abs()).cast_signed() - drift;
@@ -510,11 +514,19 @@ fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec
         let engine = config.engine(me);
         let ClusterConfig { seed, compaction_bytes, padding_bytes, .. } = *config;
         let mut operator =
-            Operator::new(OperatorConfig { engine, clock, seed, compaction_bytes, padding_bytes }, &keys);
+            Operator::new(OperatorConfig { engine, machine, clock, seed, compaction_bytes, padding_bytes }, &keys);
         if let Some((_, kind)) = config.byzantine.iter().find(|(index, _)| *index == me) {
             operator.corrupt(kind.instance(), byzantine.iter().copied().collect());
         }
         operator
     };
-    config.size.operators().map(&mut make).collect()
+    seats(config).into_iter().enumerate().map(&mut make).collect()
+}
+
+/// Who sits at each machine.
+fn seats(config: &ClusterConfig) -> Vec<OperatorIndex> {
+    let twins = config.byzantine.iter().filter(|(_, kind)| *kind == BehaviourKind::Twin).map(|(seat, _)| *seat);
+    let mut twins: Vec<OperatorIndex> = twins.collect();
+    twins.sort_unstable();
+    config.size.operators().chain(twins).collect()
 }

@@ -2,9 +2,9 @@
 
 use crate::random::{Random, Stream};
 use crate::workload::CHAIN_ID;
-use phalanx_bls::Backend;
+use phalanx_bls::{Backend, MinSig, Point, SCALAR_BYTES, Scalar, Subgroup, Variant, Weights};
 use phalanx_threshold::{BlsMinSig, BlsSigner, Domain, Identity, PartialSigner, ThresholdScheme, Verifier, deal, toy};
-use phalanx_types::{B256, ClusterId, ClusterSize, OperatorIndex};
+use phalanx_types::{B256, ClusterId, ClusterSize, OperatorIndex, SignatureBytes};
 use std::sync::Arc;
 
 /// How votes are signed.
@@ -26,6 +26,7 @@ pub struct Keys {
     /// The share of each operator.
     pub signers: Vec<Arc<dyn PartialSigner>>,
     identity_seeds: Vec<[u8; 32]>,
+    scheme: Scheme,
 }
 
 impl Keys {
@@ -34,7 +35,7 @@ impl Keys {
     pub fn new(seed: u64, size: ClusterSize, scheme: Scheme) -> Self {
         let mut random = Random::new(seed, Stream::Keys);
         let domain = Domain::new(CHAIN_ID, ClusterId(B256::left_padding_from(&seed.to_be_bytes())));
-        let (scheme, signers) = threshold_keys(&mut random, size, scheme);
+        let (verifies, signers) = threshold_keys(&mut random, size, scheme);
         let identity_seeds: Vec<[u8; 32]> = size
             .operators()
             .map(|_| {
@@ -44,14 +45,45 @@ impl Keys {
             })
             .collect();
         let identities = identity_seeds.iter().map(|seed| Identity::from_seed(seed).public()).collect();
-        let verifier = Verifier::new(domain, size, scheme, identities).expect("one identity for each operator");
-        Self { domain, verifier: Arc::new(verifier), signers, identity_seeds }
+        let verifier = Verifier::new(domain, size, verifies, identities).expect("one identity for each operator");
+        Self { domain, verifier: Arc::new(verifier), signers, identity_seeds, scheme }
     }
 
     /// An operator's secret identity.
     #[must_use]
     pub fn identity(&self, operator: OperatorIndex) -> Identity {
         Identity::from_seed(&self.identity_seeds[operator.as_usize()])
+    }
+
+    /// A partial with an error added to it, or taken from it: both are points of the scheme.
+    ///
+    /// # Panics
+    /// When one of them is none.
+    #[must_use]
+    pub fn shifted(&self, partial: &SignatureBytes, error: &SignatureBytes, negative: bool) -> SignatureBytes {
+        let sign = if negative { Scalar::ZERO - Scalar::one() } else { Scalar::one() };
+        let bytes = match self.scheme {
+            Scheme::Toy => {
+                let number = |bytes: &SignatureBytes| {
+                    let number = bytes.as_slice().last_chunk::<SCALAR_BYTES>().expect("as long as a signature");
+                    Scalar::from_bytes(number).expect("what signs makes numbers")
+                };
+                let mut bytes = partial.as_slice().to_vec();
+                let sum = number(partial) + number(error) * sign;
+                let padding = bytes.len() - SCALAR_BYTES;
+                bytes[padding..].copy_from_slice(&sum.to_bytes());
+                bytes
+            }
+            Scheme::Bls => {
+                let encodings = [partial.as_slice(), error.as_slice()];
+                let points = MinSig::decode(Backend::detect(), &encodings, Subgroup::Skipped);
+                let points: Vec<_> = points.into_iter().map(|point| point.expect("what signs makes points")).collect();
+                let weights = Weights::from_scalars(&[Scalar::one(), sign]);
+                let sum = MinSig::sum(Backend::detect(), &points, &weights).expect("not each other's negative");
+                sum.to_bytes().as_slice().to_vec()
+            }
+        };
+        SignatureBytes::try_from(bytes.as_slice()).expect("as long as before")
     }
 }
 

@@ -34,6 +34,8 @@ use std::sync::Arc;
 pub struct OperatorConfig {
     /// The engine's.
     pub engine: Config,
+    /// Which of the cluster's machines it runs on: its seat, or one above all seats where it is a twin.
+    pub machine: OperatorIndex,
     /// Its clocks.
     pub clock: Clock,
     /// The simulation's seed.
@@ -50,6 +52,7 @@ pub(crate) struct Byzantine {
     pub(crate) behaviour: Box<dyn Behaviour>,
     pub(crate) colluders: Vec<OperatorIndex>,
     random: Random,
+    deeds: u64,
 }
 
 /// One operator, up or down.
@@ -112,13 +115,19 @@ impl Operator {
     /// Makes it Byzantine.
     pub fn corrupt(&mut self, behaviour: Box<dyn Behaviour>, colluders: Vec<OperatorIndex>) {
         let random = Random::new(self.config.seed, Stream::Byzantine(self.config.engine.me.0));
-        self.byzantine = Some(Byzantine { behaviour, colluders, random });
+        self.byzantine = Some(Byzantine { behaviour, colluders, random, deeds: 0 });
     }
 
     /// Its seat.
     #[must_use]
     pub fn index(&self) -> OperatorIndex {
         self.config.engine.me
+    }
+
+    /// The machine that it runs on.
+    #[must_use]
+    pub fn machine(&self) -> OperatorIndex {
+        self.config.machine
     }
 
     /// Whether it runs.
@@ -131,6 +140,13 @@ impl Operator {
     #[must_use]
     pub fn is_honest(&self) -> bool {
         self.byzantine.is_none()
+    }
+
+    /// How often it did what an honest operator would not have: said something else, or nothing, or something
+    /// unasked for.
+    #[must_use]
+    pub fn deeds(&self) -> u64 {
+        self.byzantine.as_ref().map_or(0, |byzantine| byzantine.deeds)
     }
 
     /// The newest block in its store.
@@ -172,7 +188,7 @@ impl Operator {
             return;
         }
         if let Content::Message(message) = &packet.content {
-            self.misbehave(world, |behaviour, powers, out| behaviour.receive(powers, from, message, out));
+            self.misbehave(world, &[], |behaviour, powers, out| behaviour.receive(powers, from, message, out));
         }
         match &packet.content {
             Content::Message(Message::Transactions(transactions)) => self.offered(world, from, transactions),
@@ -203,36 +219,41 @@ impl Operator {
     /// Sends a message, or what a Byzantine operator makes of it.
     pub(crate) fn send_message(&mut self, world: &mut World, to: &[OperatorIndex], message: &Message) {
         if self.byzantine.is_some() {
-            self.misbehave(world, |behaviour, powers, out| behaviour.send(powers, to, message, out));
+            let honest: Vec<Sending> = to.iter().map(|to| Sending { to: *to, message: message.clone() }).collect();
+            self.misbehave(world, &honest, |behaviour, powers, out| behaviour.send(powers, to, message, out));
             return;
         }
         let packet = Arc::new(Packet::new(Content::Message(message.clone())));
         for to in to {
-            world.send(self.index(), *to, &packet);
+            world.send(self.machine(), *to, &packet);
         }
     }
 
     /// Some time has passed for a Byzantine operator.
     pub fn tick_byzantine(&mut self, world: &mut World) {
         if self.is_up() {
-            self.misbehave(world, |behaviour, powers, out| behaviour.tick(powers, out));
+            self.misbehave(world, &[], |behaviour, powers, out| behaviour.tick(powers, out));
         }
     }
 
-    /// Lets a Byzantine operator act, and sends what it says.
+    /// Lets a Byzantine operator act, and sends what it says. `honest` is what an honest one would have said.
     fn misbehave(
         &mut self,
         world: &mut World,
+        honest: &[Sending],
         act: impl FnOnce(&mut dyn Behaviour, &mut Powers<'_>, &mut Vec<Sending>),
     ) {
-        let (me, size) = (self.index(), self.config.engine.size);
+        let (me, machine, size) = (self.index(), self.machine(), self.config.engine.size);
         let term = self.engine().map_or(0, |engine| engine.status().term);
-        let Some(Byzantine { behaviour, colluders, random }) = &mut self.byzantine else { return };
-        let mut powers = Powers { now: world.now(), me, size, keys: &self.keys, colluders, term, random };
+        let progress_timeout = self.config.engine.progress_timeout_min;
+        let Some(Byzantine { behaviour, colluders, random, deeds }) = &mut self.byzantine else { return };
+        let now = world.now();
+        let mut powers = Powers { now, me, size, keys: &self.keys, colluders, term, progress_timeout, random };
         let mut out = Vec::new();
         act(behaviour.as_mut(), &mut powers, &mut out);
+        *deeds += u64::from(out != honest);
         for Sending { to, message } in out {
-            world.send(me, to, &Arc::new(Packet::new(Content::Message(message))));
+            world.send(machine, to, &Arc::new(Packet::new(Content::Message(message))));
         }
     }
 }

@@ -11,6 +11,9 @@ mod healthy;
 mod leaving;
 mod partitions;
 mod silence;
+mod twins;
+
+pub use twins::schedules as twin_schedules;
 
 use crate::cluster::{Cluster, ClusterConfig, Report};
 use crate::failure::Failure;
@@ -51,6 +54,8 @@ pub enum Scenario {
     Refusal,
     /// `f` Byzantine operators, each with some behaviour.
     Byzantine,
+    /// One of four operators sits at two machines, under all sequences of partitions of the five.
+    Twins,
     /// Everything at once, then a good network.
     Chaos,
 }
@@ -107,6 +112,7 @@ impl Scenario {
             Self::HandOver => leaving::configure(&mut config),
             Self::Refusal => leaving::configure_refusal(&mut config),
             Self::Byzantine => byzantine::configure(&mut config),
+            Self::Twins => twins::configure(&mut config),
             Self::Chaos => chaos::configure(&mut config),
         }
         config
@@ -127,6 +133,7 @@ impl Scenario {
             Self::HandOver => leaving::play_hand_over(cluster),
             Self::Refusal => leaving::play_refusal(cluster),
             Self::Byzantine => byzantine::play(cluster),
+            Self::Twins => twins::play(cluster),
             Self::Chaos => chaos::play(cluster),
         }
     }

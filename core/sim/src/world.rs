@@ -18,9 +18,9 @@ use std::sync::Arc;
 pub enum Event {
     /// A packet arrives.
     Deliver {
-        /// Who sent it.
+        /// The machine that sent it.
         from: OperatorIndex,
-        /// Where it arrives.
+        /// The machine where it arrives.
         to: OperatorIndex,
         /// What.
         packet: Arc<Packet>,
@@ -81,6 +81,8 @@ pub struct Delays {
 /// What all operators share.
 #[derive(Debug)]
 pub struct World {
+    /// Who sits at each machine: an operator that has a twin sits at two.
+    pub seats: Vec<OperatorIndex>,
     /// Virtual time.
     pub queue: Queue<Event>,
     /// The network.
@@ -121,12 +123,21 @@ impl World {
         self.failure.get_or_insert(failure);
     }
 
-    /// Puts a packet on the network.
+    /// Who sits at a machine.
+    #[must_use]
+    pub fn seat(&self, machine: OperatorIndex) -> OperatorIndex {
+        self.seats[machine.as_usize()]
+    }
+
+    /// Puts a packet of the machine `from` on the network, to every machine of the operator `to`.
     pub fn send(&mut self, from: OperatorIndex, to: OperatorIndex, packet: &Arc<Packet>) {
         let now = self.now();
-        let arrivals = self.network.send(now, from, to, packet.lane, packet.bytes);
-        for at in [arrivals.first, arrivals.second].into_iter().flatten() {
-            self.queue.push(at, Event::Deliver { from, to, packet: Arc::clone(packet) });
+        let machines = (0_u16..).map(OperatorIndex).zip(&self.seats).filter(|(_, seat)| **seat == to);
+        for (machine, _) in machines {
+            let arrivals = self.network.send(now, from, machine, packet.lane, packet.bytes);
+            for at in [arrivals.first, arrivals.second].into_iter().flatten() {
+                self.queue.push(at, Event::Deliver { from, to: machine, packet: Arc::clone(packet) });
+            }
         }
     }
 

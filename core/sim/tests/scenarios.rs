@@ -3,7 +3,7 @@
 use phalanx_sim::byzantine::BehaviourKind;
 use phalanx_sim::cluster::{Cluster, ClusterConfig};
 use phalanx_sim::failure::Failure;
-use phalanx_sim::scenario::{BLS_SEEDS, Scenario};
+use phalanx_sim::scenario::{BLS_SEEDS, Scenario, twin_schedules};
 use phalanx_types::OperatorIndex;
 use std::time::Duration;
 
@@ -86,6 +86,12 @@ fn a_sick_execution_halts_its_operator_only() {
 #[test]
 fn byzantine_operators_change_nothing() {
     plays(Scenario::Byzantine, SMALL);
+}
+
+#[test]
+fn one_key_in_two_places_forks_nothing() {
+    // All 20,736 schedules: `phalanx-sim run --scenario twins --seeds 20736`.
+    plays(Scenario::Twins, (0..twin_schedules()).step_by(997));
 }
 
 #[test]

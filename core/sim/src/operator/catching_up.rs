@@ -31,7 +31,7 @@ impl Operator {
                     running.next_request += 1;
                     running.requests.insert(number, id);
                     let packet = Packet::new(Content::Request { id: number, request });
-                    world.send(self.index(), to, &Arc::new(packet));
+                    world.send(self.machine(), to, &Arc::new(packet));
                 }
                 Action::Commit { blocks, finalization } => self.enqueue(world, Job::Commit { blocks, finalization }),
                 Action::Fetched(block) => {
@@ -52,15 +52,19 @@ impl Operator {
         let honest = respond(&self.store, request);
         let Some(response) = self.answer(world, &request, honest) else { return };
         let packet = Packet::new(Content::Response { id, response });
-        world.send(self.index(), from, &Arc::new(packet));
+        world.send(self.machine(), from, &Arc::new(packet));
     }
 
     fn answer(&mut self, world: &World, request: &SyncRequest, honest: SyncResponse) -> Option<SyncResponse> {
         let (me, size) = (self.index(), self.config.engine.size);
         let Some(byzantine) = &mut self.byzantine else { return Some(honest) };
         let (colluders, random) = (&byzantine.colluders, &mut byzantine.random);
-        let mut powers = Powers { now: world.now(), me, size, keys: &self.keys, colluders, term: 0, random };
-        byzantine.behaviour.answer(&mut powers, request, honest)
+        let progress_timeout = self.config.engine.progress_timeout_min;
+        let now = world.now();
+        let mut powers = Powers { now, me, size, keys: &self.keys, colluders, term: 0, progress_timeout, random };
+        let answer = byzantine.behaviour.answer(&mut powers, request, honest.clone());
+        byzantine.deeds += u64::from(answer.as_ref() != Some(&honest));
+        answer
     }
 
     /// Another operator answers: payloads are inspected and certificates checked before catch-up sees them;

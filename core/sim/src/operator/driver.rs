@@ -46,7 +46,7 @@ impl Operator {
     }
 
     fn schedule(&mut self, world: &mut World, leaving: Vec<(Vec<OperatorIndex>, Message)>) {
-        let (operator, incarnation) = (self.index(), self.incarnation);
+        let (operator, incarnation) = (self.machine(), self.incarnation);
         if !leaving.is_empty() {
             let at = world.now() + world.sync_delay();
             world.queue.push(at, Event::Transmit { operator, incarnation, messages: leaving });
@@ -180,7 +180,7 @@ impl Operator {
     }
 
     pub(super) fn enqueue(&mut self, world: &mut World, job: Job) {
-        let (operator, incarnation) = (self.index(), self.incarnation);
+        let (operator, incarnation) = (self.machine(), self.incarnation);
         let running = self.running.as_mut().expect("jobs come from a running operator");
         running.jobs.push_back(job);
         if running.jobs.len() == 1 {
@@ -191,7 +191,7 @@ impl Operator {
 
     /// Execution has finished what it was at.
     pub fn job_done(&mut self, world: &mut World) {
-        let (operator, incarnation) = (self.index(), self.incarnation);
+        let (operator, incarnation) = (self.machine(), self.incarnation);
         let running = self.running.as_mut().expect("jobs are done by a running operator");
         let job = running.jobs.pop_front().expect("a job was under way");
         if !running.jobs.is_empty() {

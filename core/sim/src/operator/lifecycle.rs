@@ -56,7 +56,7 @@ impl Operator {
         if self.incarnation > 1 {
             world.observe(self.index(), Observed::Restarted { committed });
         }
-        let stream = u16::try_from(self.incarnation % 64).expect("below 64") * 1_024 + self.index().0;
+        let stream = u16::try_from(self.incarnation % 64).expect("below 64") * 1_024 + self.machine().0;
         let mut rng = Random::new(self.config.seed, Stream::Operator(stream));
         let restored = (self.store.committed() != self.config.engine.genesis).then_some(committed);
         let restored = restore(records, self.store.unfinalized(), restored, &self.keys.verifier, rng.rng())
@@ -141,7 +141,7 @@ impl Operator {
             running.catch_up.block(block, local);
         }
         self.readmit(world);
-        let event = Event::Housekeep { operator: self.index(), incarnation: self.incarnation };
+        let event = Event::Housekeep { operator: self.machine(), incarnation: self.incarnation };
         world.queue.push(world.now() + HOUSEKEEP_INTERVAL, event);
         self.run(world);
     }

@@ -66,7 +66,7 @@ impl Operator {
     pub fn housekeep(&mut self, world: &mut World) {
         self.gossip(world);
         self.observe_lengths(world);
-        let event = Event::Housekeep { operator: self.index(), incarnation: self.incarnation };
+        let event = Event::Housekeep { operator: self.machine(), incarnation: self.incarnation };
         world.queue.push(world.now() + HOUSEKEEP_INTERVAL, event);
     }
 
