@@ -17,17 +17,6 @@ struct Peer {
     absent: bool,
 }
 
-/// What became of a silent leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Marked {
-    /// Nothing: it was marked before.
-    Already,
-    /// It is marked absent now.
-    New,
-    /// More than `f` would be marked, so none is.
-    TooMany,
-}
-
 /// All operators.
 #[derive(Clone, Debug)]
 pub(crate) struct Peers {
@@ -90,18 +79,13 @@ impl Peers {
         operator != self.me && !self.peers[operator.as_usize()].heard && heard + 1 >= self.size.q()
     }
 
-    /// Marks an operator absent.
-    pub(crate) fn mark_absent(&mut self, operator: OperatorIndex) -> Marked {
-        if self.is_absent(operator) {
-            return Marked::Already;
-        }
-        let marked = self.peers.iter().filter(|peer| peer.absent).count();
-        if marked + 1 > self.size.f() {
-            self.peers.iter_mut().for_each(|peer| peer.absent = false);
-            return Marked::TooMany;
-        }
-        self.peers[operator.as_usize()].absent = true;
-        Marked::New
+    /// Marks an operator that [`Self::is_silent`] absent; whether it was not marked before.
+    ///
+    /// At most `f` are ever marked: whoever is marked was not heard in this term, and a quorum was.
+    pub(crate) fn mark_absent(&mut self, operator: OperatorIndex) -> bool {
+        let is_new = !core::mem::replace(&mut self.peers[operator.as_usize()].absent, true);
+        debug_assert!(self.absent().len() <= self.size.f(), "whoever is marked is silent while a quorum is heard");
+        is_new
     }
 
     pub(crate) fn is_absent(&self, operator: OperatorIndex) -> bool {

@@ -50,8 +50,6 @@ pub enum Rule {
     MarkAbsent,
     /// Rule 5: a mark was cleared by a message.
     ClearAbsent,
-    /// Rule 5: all marks were dropped, being more than `f`.
-    DropAbsentMarks,
     /// Rule 5: `Nullify` was signed again, at once, for a higher slot.
     NullifyAgainAtOnce,
     /// Rule 5: `Nullify` was signed again, at a re-send, for a higher slot.
@@ -81,7 +79,7 @@ impl Rule {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every arm, in order.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 34] = [
         Self::ProposeFirst,
         Self::ProposeNext,
         Self::BuildAgain,
@@ -105,7 +103,6 @@ impl Rule {
         Self::LeaveAbsent,
         Self::MarkAbsent,
         Self::ClearAbsent,
-        Self::DropAbsentMarks,
         Self::NullifyAgainAtOnce,
         Self::NullifyAgainAtResend,
         Self::Heal,

@@ -19,6 +19,8 @@ pub(crate) struct Term {
     pub(crate) left_as_absent: bool,
     /// Whether the leader equivocated: then leaving never heals.
     pub(crate) convicted: bool,
+    /// Whether this operator leads it and wishes to hand it over: then healing does not keep it.
+    pub(crate) handing_over: bool,
     /// When the progress timer was last reset.
     pub(crate) progress_at: Time,
     /// When its notarized slots were learnt, above the finalized one.
@@ -40,6 +42,7 @@ impl Term {
             left: false,
             left_as_absent: false,
             convicted: false,
+            handing_over: false,
             progress_at: entered_at,
             notarized_at: BTreeMap::new(),
         }

@@ -210,10 +210,13 @@ impl VerifyStage {
         match self.known.intake(&certificate, now) {
             Intake::Repeat(known) => self.backlog.push_back(Input::Certificate(known)),
             Intake::Known => return Err(DropReason::Duplicate),
-            Intake::New if !self.snapshot.window.wants_certificate(&certificate) => {
-                return Err(DropReason::OutsideWindow);
+            Intake::New => {
+                let window = &self.snapshot.window;
+                if !window.wants_certificate(&certificate) && !self.known.contradicts(&certificate.vote, window) {
+                    return Err(DropReason::OutsideWindow);
+                }
+                self.check_later(from, certificate, now)?;
             }
-            Intake::New => self.check_later(from, certificate, now)?,
         }
         Ok(())
     }

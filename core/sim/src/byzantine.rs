@@ -14,6 +14,7 @@ mod forged_certificates;
 mod invalid_blocks;
 mod invalid_partials;
 mod late_votes;
+mod no_finalize;
 mod replays;
 mod selective_votes;
 mod silent;
@@ -32,6 +33,7 @@ pub use forged_certificates::ForgedCertificates;
 pub use invalid_blocks::InvalidBlocks;
 pub use invalid_partials::InvalidPartials;
 pub use late_votes::LateVotes;
+pub use no_finalize::NoFinalize;
 pub use replays::Replays;
 pub use selective_votes::SelectiveVotes;
 pub use silent::Silent;
@@ -71,6 +73,8 @@ pub enum BehaviourKind {
     InvalidPartials,
     /// See [`LateVotes`].
     LateVotes,
+    /// See [`NoFinalize`].
+    NoFinalize,
     /// See [`Replays`].
     Replays,
     /// See [`SelectiveVotes`].
@@ -91,7 +95,7 @@ pub enum BehaviourKind {
 
 impl BehaviourKind {
     /// All of them but [`Self::Twin`], each half of which is honest.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ColludingPartials,
         Self::EarlyVotes,
         Self::EquivocatingLeader,
@@ -101,6 +105,7 @@ impl BehaviourKind {
         Self::InvalidBlocks,
         Self::InvalidPartials,
         Self::LateVotes,
+        Self::NoFinalize,
         Self::Replays,
         Self::SelectiveVotes,
         Self::Silent,
@@ -123,6 +128,7 @@ impl BehaviourKind {
             Self::InvalidBlocks => Box::<InvalidBlocks>::default(),
             Self::InvalidPartials => Box::new(InvalidPartials),
             Self::LateVotes => Box::<LateVotes>::default(),
+            Self::NoFinalize => Box::new(NoFinalize),
             Self::Replays => Box::<Replays>::default(),
             Self::SelectiveVotes => Box::new(SelectiveVotes),
             Self::Silent => Box::new(Silent),

@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub const BYZANTINE_TICK: Duration = Duration::from_millis(50);
 /// Transactions that clients hold back because nobody took them; beyond it they make no new ones.
 const CLIENT_BACKLOG_MAX: usize = 1_000;
+/// When clients try again after the load has ended.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What a cluster is made of.
 #[derive(Clone, Debug)]
@@ -57,6 +59,10 @@ pub struct ClusterConfig {
     pub compaction_bytes: u64,
     /// By how much blocks are padded. Unit: bytes.
     pub padding_bytes: u32,
+    /// How many builds each operator's execution refuses. Unit: parts per million.
+    pub builds_refused_ppm: u32,
+    /// Who loses its payloads that are not final in a crash.
+    pub loses_payloads: Vec<OperatorIndex>,
     /// Whether the trace keeps text.
     pub verbose: bool,
 }
@@ -84,6 +90,8 @@ impl ClusterConfig {
             liveness_bound: Duration::from_secs(3),
             compaction_bytes: phalanx_journal::COMPACTION_BYTES,
             padding_bytes: 0,
+            builds_refused_ppm: 0,
+            loses_payloads: Vec::new(),
             verbose: false,
         }
     }
@@ -145,6 +153,8 @@ pub struct Cluster {
     faults: Random,
     workload: Workload,
     load_interval: Option<Duration>,
+    /// Whether an [`Event::Submit`] is on its way.
+    submitting: bool,
     backlog: VecDeque<Bytes>,
     /// Clients send to these.
     served: Vec<OperatorIndex>,
@@ -193,6 +203,7 @@ impl Cluster {
             faults: Random::new(seed, Stream::Faults),
             workload: Workload::new(seed),
             load_interval: None,
+            submitting: false,
             backlog: VecDeque::new(),
             served,
             config,
@@ -432,9 +443,9 @@ impl Cluster {
 
     /// Clients send a transaction each `interval`, to any of `served`; `None`: they stop.
     pub fn set_load(&mut self, interval: Option<Duration>) {
-        let idle = self.load_interval.is_none();
         self.load_interval = interval;
-        if idle && interval.is_some() {
+        if interval.is_some() && !self.submitting {
+            self.submitting = true;
             self.world.queue.push(self.now(), Event::Submit);
         }
     }
@@ -444,12 +455,16 @@ impl Cluster {
         self.served = served;
     }
 
-    /// A client makes a transaction, or tries again with one that was not taken.
+    /// A client makes a transaction, or tries again with one that was not taken. It does the latter also when the load
+    /// has ended: what follows in the order of the sender's nonces waits for it.
     fn submit(&mut self) {
-        let Some(interval) = self.load_interval else { return };
-        let again = Duration::from_micros(micros(interval).max(1));
+        if self.load_interval.is_none() && self.backlog.is_empty() {
+            self.submitting = false;
+            return;
+        }
+        let again = Duration::from_micros(micros(self.load_interval.unwrap_or(RETRY_INTERVAL)).max(1));
         self.world.queue.push(self.now() + again, Event::Submit);
-        if self.backlog.len() < CLIENT_BACKLOG_MAX {
+        if self.load_interval.is_some() && self.backlog.len() < CLIENT_BACKLOG_MAX {
             self.backlog.push_back(self.workload.transaction());
         }
         let attempts = self.backlog.len();
@@ -512,9 +527,19 @@ fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec
         let wall_skew_us = random.between(0, 2 * skew.unsigned_abs()).cast_signed() - skew;
         let clock = Clock::new(start_us, drift_ppm, wall_skew_us);
         let engine = config.engine(me);
-        let ClusterConfig { seed, compaction_bytes, padding_bytes, .. } = *config;
-        let mut operator =
-            Operator::new(OperatorConfig { engine, machine, clock, seed, compaction_bytes, padding_bytes }, &keys);
+        let ClusterConfig { seed, compaction_bytes, padding_bytes, builds_refused_ppm, .. } = *config;
+        let loses_payloads = config.loses_payloads.contains(&me);
+        let settings = OperatorConfig {
+            engine,
+            machine,
+            clock,
+            seed,
+            compaction_bytes,
+            padding_bytes,
+            builds_refused_ppm,
+            loses_payloads,
+        };
+        let mut operator = Operator::new(settings, &keys);
         if let Some((_, kind)) = config.byzantine.iter().find(|(index, _)| *index == me) {
             operator.corrupt(kind.instance(), byzantine.iter().copied().collect());
         }

@@ -47,6 +47,7 @@ pub struct Executor {
     refused: BTreeSet<B256>,
     refuses_all: bool,
     padding_bytes: u32,
+    builds_refused_ppm: u64,
 }
 
 impl Executor {
@@ -61,7 +62,13 @@ impl Executor {
             refused: BTreeSet::new(),
             refuses_all: false,
             padding_bytes: 0,
+            builds_refused_ppm: 0,
         }
+    }
+
+    /// From now on refuses to build so many blocks. Unit: parts per million.
+    pub fn set_builds_refused(&mut self, ppm: u32) {
+        self.builds_refused_ppm = u64::from(ppm);
     }
 
     /// From now on pads each block that it builds with so many bytes.
@@ -123,10 +130,14 @@ impl Executor {
     /// Builds a block on `parent` out of the pool.
     ///
     /// # Errors
-    /// [`BuildFailure::ParentMissing`] when the parent was not executed here.
+    /// [`BuildFailure::ParentMissing`] when the parent was not executed here; [`BuildFailure::Refused`] as often as it
+    /// was told to.
     pub fn build(&mut self, parent: BlockRef, pool: &Mempool, wall_s: u64, salt: u64) -> Result<Block, BuildFailure> {
         if !self.knows(parent.hash) {
             return Err(BuildFailure::ParentMissing);
+        }
+        if salt % 1_000_000 < self.builds_refused_ppm {
+            return Err(BuildFailure::Refused("told to refuse some".to_owned()));
         }
         let mut nonces = BTreeMap::new();
         let mut hashes = Vec::new();

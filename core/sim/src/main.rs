@@ -49,7 +49,7 @@ enum Command {
         /// The first seed; the clock chooses it when none is named.
         #[arg(long)]
         seed: Option<u64>,
-        /// Which scenario; all of them, chaos most often, when none is named.
+        /// Which scenario; all of them, chaos and twins most often, when none is named.
         #[arg(long)]
         scenario: Option<Scenario>,
     },
@@ -192,8 +192,10 @@ fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) ->
     while started.elapsed() < duration {
         let batch = next..next + BATCH_SEEDS;
         next = batch.end;
-        let outcomes: Vec<Outcome> =
-            batch.into_par_iter().map(|seed| scenario.unwrap_or_else(|| scenario_of(seed)).run(seed, false)).collect();
+        let outcomes: Vec<Outcome> = batch
+            .into_par_iter()
+            .map(|seed| scenario.unwrap_or_else(|| Scenario::of_search(seed)).run(seed, false))
+            .collect();
         outcomes.iter().for_each(|outcome| totals.add(outcome));
         eprint!(
             "\r{:.0} s: {} seeds from {first}, {} blocks, {} term changes, {} violations ",
@@ -207,13 +209,6 @@ fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) ->
     eprintln!();
     totals.show();
     totals.code()
-}
-
-/// Every second seed is chaos; the others take the scenarios in turn.
-fn scenario_of(seed: u64) -> Scenario {
-    let all = Scenario::all();
-    let turn = usize::try_from(seed / 2 % all.len() as u64).expect("an index below a length");
-    if seed.is_multiple_of(2) { Scenario::Chaos } else { all[turn] }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the binary measures how long it runs; simulations see no clock")]

@@ -44,6 +44,10 @@ pub struct OperatorConfig {
     pub compaction_bytes: u64,
     /// By how much it pads the blocks that it builds. Unit: bytes.
     pub padding_bytes: u32,
+    /// How many builds its execution refuses. Unit: parts per million.
+    pub builds_refused_ppm: u32,
+    /// Whether a crash takes payloads that are not final away: its disk does not keep what it said it would.
+    pub loses_payloads: bool,
 }
 
 /// What a Byzantine operator has besides.

@@ -11,6 +11,7 @@ mod healthy;
 mod leaving;
 mod partitions;
 mod silence;
+mod too_many;
 mod twins;
 
 pub use twins::schedules as twin_schedules;
@@ -54,6 +55,10 @@ pub enum Scenario {
     Refusal,
     /// `f` Byzantine operators, each with some behaviour.
     Byzantine,
+    /// `f` operators never vote to finalize, and an honest one is away at times.
+    Stalled,
+    /// More than `f` Byzantine operators: it must be noticed.
+    Broken,
     /// One of four operators sits at two machines, under all sequences of partitions of the five.
     Twins,
     /// Everything at once, then a good network.
@@ -91,6 +96,41 @@ impl Scenario {
         Self::value_variants()
     }
 
+    /// What a search plays with a seed: what finds most, and what takes the rarest arms of the rules, most often.
+    #[must_use]
+    pub fn of_search(seed: u64) -> Self {
+        const TURNS: [(Scenario, u64); 17] = [
+            (Scenario::Twins, 16),
+            (Scenario::Chaos, 10),
+            (Scenario::CrashAtEveryWrite, 6),
+            (Scenario::Refusal, 6),
+            (Scenario::Broken, 6),
+            (Scenario::Byzantine, 5),
+            (Scenario::LeaderKilled, 4),
+            (Scenario::Stalled, 4),
+            (Scenario::HandOver, 2),
+            (Scenario::TransientTimeout, 2),
+            (Scenario::Partition, 2),
+            (Scenario::Healthy, 1),
+            (Scenario::Lossy, 1),
+            (Scenario::DeadLeader, 1),
+            (Scenario::Crashes, 1),
+            (Scenario::Blackout, 1),
+            (Scenario::TooManySilent, 1),
+        ];
+        let all: u64 = TURNS.iter().map(|(_, turns)| turns).sum();
+        // Neighbouring seeds differ in what they play; a scenario sees seeds of all residues.
+        let mut turn = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        turn %= all;
+        for (scenario, turns) in TURNS {
+            if turn < turns {
+                return scenario;
+            }
+            turn -= turns;
+        }
+        Self::Chaos
+    }
+
     /// What the cluster of a seed is made of.
     #[must_use]
     pub fn config(self, seed: u64) -> ClusterConfig {
@@ -104,14 +144,15 @@ impl Scenario {
             Self::Lossy => healthy::configure_lossy(&mut config),
             Self::DeadLeader => silence::configure_dead(&mut config),
             Self::TransientTimeout => silence::configure_transient(&mut config),
-            Self::Crashes | Self::Blackout | Self::CrashAtEveryWrite | Self::LeaderKilled => {
-                crashes::configure(&mut config);
-            }
+            Self::Crashes | Self::Blackout | Self::CrashAtEveryWrite => crashes::configure(&mut config),
+            Self::LeaderKilled => crashes::configure_leader_killed(&mut config),
             Self::Partition => partitions::configure(&mut config),
             Self::TooManySilent => silence::configure_too_many(&mut config),
             Self::HandOver => leaving::configure(&mut config),
             Self::Refusal => leaving::configure_refusal(&mut config),
             Self::Byzantine => byzantine::configure(&mut config),
+            Self::Stalled => too_many::configure_stalled(&mut config),
+            Self::Broken => too_many::configure_broken(&mut config),
             Self::Twins => twins::configure(&mut config),
             Self::Chaos => chaos::configure(&mut config),
         }
@@ -133,6 +174,8 @@ impl Scenario {
             Self::HandOver => leaving::play_hand_over(cluster),
             Self::Refusal => leaving::play_refusal(cluster),
             Self::Byzantine => byzantine::play(cluster),
+            Self::Stalled => too_many::play_stalled(cluster),
+            Self::Broken => too_many::play_broken(cluster),
             Self::Twins => twins::play(cluster),
             Self::Chaos => chaos::play(cluster),
         }

@@ -113,6 +113,11 @@ impl Store {
         }
     }
 
+    /// All payloads above the final chain are gone: worse than a crash may be.
+    pub fn lose_payloads(&mut self) {
+        self.payloads.clear();
+    }
+
     /// Keeps an accepted transaction until it is final.
     pub fn put_accepted(&mut self, hash: B256, transaction: Bytes) {
         self.accepted.insert(hash, transaction);

@@ -9,7 +9,7 @@ use phalanx_types::OperatorIndex;
 use std::time::Duration;
 
 /// How often an honest operator is away: often enough that it asks a Byzantine one, too.
-const ABSENCES: usize = 4;
+const ABSENCES: usize = 6;
 
 /// `f` operators with one behaviour among `n`; an honest one is down for a while, so that it has to catch up. How
 /// often they did what an honest operator would not have.

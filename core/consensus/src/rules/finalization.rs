@@ -1,5 +1,6 @@
 //! Rule 4: on a finalization, commit. Rule 6: it may heal the operator.
 
+use crate::rules::leave::LeaveCause;
 use crate::{Effect, Engine, Outbox, Rule};
 use phalanx_threshold::Verified;
 use phalanx_types::{BlockRef, Certificate, Position, Time};
@@ -57,6 +58,9 @@ impl Engine {
         self.term.progress_at = now;
         self.restart_resend(now);
         self.finalize_highest(out);
+        if self.term.handing_over {
+            self.leave(LeaveCause::HandOver, out);
+        }
     }
 
     /// Rule 3, on what is held: after healing or a restart, the highest notarized slot is finalized by a

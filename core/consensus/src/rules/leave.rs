@@ -119,9 +119,11 @@ impl Engine {
         self.nullify_again_at_once(out);
     }
 
-    /// The operator's own wish to hand its term over.
+    /// The operator's own wish to hand its term over. It stands for the rest of the term: the slot that is nullified
+    /// may become final, which heals.
     pub(crate) fn on_hand_over(&mut self, out: &mut Outbox) {
         if self.leads() {
+            self.term.handing_over = true;
             self.leave(LeaveCause::HandOver, out);
         }
     }

@@ -1,6 +1,5 @@
 //! Rule 7: on a nullification, enter the next term.
 
-use crate::peers::Marked;
 use crate::{Effect, Engine, Outbox, Rule};
 use phalanx_threshold::Verified;
 use phalanx_types::{Certificate, Time};
@@ -36,10 +35,8 @@ impl Engine {
         if lasted < self.timeouts.progress(&self.config) / 2 || !self.peers.is_silent(leader) {
             return;
         }
-        match self.peers.mark_absent(leader) {
-            Marked::New => self.rules.count(Rule::MarkAbsent),
-            Marked::TooMany => self.rules.count(Rule::DropAbsentMarks),
-            Marked::Already => {}
+        if self.peers.mark_absent(leader) {
+            self.rules.count(Rule::MarkAbsent);
         }
     }
 }

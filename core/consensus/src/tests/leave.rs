@@ -142,6 +142,17 @@ fn the_leaders_own_nullify_is_a_hand_over() {
 }
 
 #[test]
+fn a_hand_over_is_not_lost_when_the_nullified_slot_becomes_final() {
+    let mut rig = Rig::new(0, 4, 8);
+    rig.step(Input::HandOver);
+    assert_eq!(rig.votes(), [Vote::nullify(at(0, 0))]);
+    rig.finalization(0, 2, chain(genesis(), 3, 0)[2].reference);
+    assert_eq!(rig.rule(Rule::Heal), 1);
+    assert!(rig.engine.status().left, "it is still to be handed over");
+    assert_eq!(rig.all_votes(VoteKind::Nullify), [at(0, 0), at(0, 3)]);
+}
+
+#[test]
 fn f_plus_one_others_take_the_operator_along_and_f_do_not() {
     let mut rig = Rig::new(6, 7, 8); // f = 2
     rig.heard(1, nullify(0, 0)).heard(1, nullify(0, 3)).heard(2, nullify(0, 0));
@@ -244,19 +255,6 @@ fn if_more_than_f_would_be_marked_none_is() {
     assert_eq!(rig.rule(Rule::MarkAbsent), 2);
     // Term 2 had operators 3, 4, 5 and this one: no quorum of 5, so no third mark is tried.
     assert_eq!(rig.engine.status().absent.len(), 2);
-}
-
-#[test]
-fn a_third_mark_drops_all_of_them() {
-    use crate::peers::{Marked, Peers};
-    let mut peers = Peers::new(phalanx_types::ClusterSize::new(7).unwrap(), OperatorIndex(6));
-    assert_eq!(peers.mark_absent(OperatorIndex(0)), Marked::New);
-    assert_eq!(peers.mark_absent(OperatorIndex(0)), Marked::Already);
-    assert_eq!(peers.mark_absent(OperatorIndex(1)), Marked::New);
-    assert_eq!(peers.mark_absent(OperatorIndex(2)), Marked::TooMany);
-    assert_eq!(peers.absent(), []);
-    let mut peers = Peers::new(phalanx_types::ClusterSize::new(3).unwrap(), OperatorIndex(1));
-    assert_eq!(peers.mark_absent(OperatorIndex(0)), Marked::TooMany, "f = 0: nobody is ever marked");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::REPEAT_INTERVAL;
 use phalanx_consensus::Window;
 use phalanx_threshold::Verified;
-use phalanx_types::{Certificate, Time, Vote, VoteKind};
+use phalanx_types::{BlockRef, Certificate, Time, Vote, VoteKind};
 use std::collections::BTreeMap;
 
 /// Certificates remembered. What does not fit is checked again when it comes again.
@@ -54,6 +54,22 @@ impl KnownCertificates {
         self.by_vote.contains_key(vote) || (vote.kind == VoteKind::Notarize && finalizes())
     }
 
+    /// Whether this certificate, if it is genuine, cannot stand beside what verified before: more than `f` operators
+    /// would be Byzantine. The window has no use for it, but the engine must see it.
+    pub(super) fn contradicts(&self, vote: &Vote, window: &Window) -> bool {
+        if vote.position.epoch != window.epoch {
+            return false;
+        }
+        if vote.kind == VoteKind::Nullify {
+            return window.finalized.is_some_and(|last| vote.position.term == last.term && vote.position <= last);
+        }
+        [VoteKind::Notarize, VoteKind::Finalize].into_iter().any(|kind| {
+            let lowest = Vote { kind, block: BlockRef::NONE, ..*vote };
+            let mut same_position = self.by_vote.range(lowest..).take_while(|(known, _)| known.kind == kind);
+            same_position.next().is_some_and(|(known, _)| known.position == vote.position && known.block != vote.block)
+        })
+    }
+
     pub(super) fn insert(&mut self, certificate: Verified<Certificate>, now: Time) {
         self.by_vote.insert(certificate.vote, Known { certificate, passed_at: now });
         if self.by_vote.len() > KNOWN_CERTIFICATES_MAX {
@@ -61,9 +77,10 @@ impl KnownCertificates {
         }
     }
 
+    /// Keeps what is final at the highest position: it may yet be contradicted.
     pub(super) fn prune(&mut self, window: &Window) {
         self.by_vote.retain(|vote, _| {
-            vote.position.epoch == window.epoch && window.finalized.is_none_or(|finalized| vote.position > finalized)
+            vote.position.epoch == window.epoch && window.finalized.is_none_or(|finalized| vote.position >= finalized)
         });
     }
 }

@@ -204,6 +204,27 @@ fn certificates_are_checked_once_and_repeated_from_time_to_time() {
 }
 
 #[test]
+fn a_certificate_that_contradicts_a_known_one_is_checked_though_the_window_has_no_use_for_it() {
+    let mut bench = Bench::new();
+    let position = Position::new(0, 3, 2);
+    let notarize = |byte| Vote::notarize(position, BlockRef::new(9, B256::repeat_byte(byte)));
+    bench.push(1, Message::Certificate(*bench.cluster.certificate(notarize(1))));
+    assert_eq!(certificates(&bench.run()), [notarize(1)]);
+    let known = Window { term: 3, notarized_slot: Some(2), notarized_slots: 1, ..window() };
+    bench.look_at(known.clone());
+    bench.push(2, Message::Certificate(*bench.cluster.certificate(notarize(2))));
+    assert_eq!(certificates(&bench.run()), [notarize(2)], "the engine must see both");
+    // Final, and then said to be nullified.
+    bench.look_at(Window { finalized: Some(position), ..known });
+    let nullify = Vote::nullify(Position { slot: 1, ..position });
+    bench.push(2, Message::Certificate(*bench.cluster.certificate(nullify)));
+    assert_eq!(certificates(&bench.run()), [nullify]);
+    let other_term = Vote::nullify(Position { term: 2, ..position });
+    bench.push(2, Message::Certificate(*bench.cluster.certificate(other_term)));
+    assert_eq!(certificates(&bench.run()), [], "an old term may end as it likes");
+}
+
+#[test]
 fn a_wrong_certificate_is_its_senders_fault_alone() {
     let mut bench = Bench::new();
     let forged = Certificate { vote: notarize(7), ..*bench.cluster.certificate(notarize(0)) };

@@ -129,6 +129,7 @@ impl Operator {
         }
         executor.set_refuses_all(self.refuses_all);
         executor.set_padding(self.config.padding_bytes);
+        executor.set_builds_refused(self.config.builds_refused_ppm);
         Ok(executor)
     }
 
@@ -156,6 +157,9 @@ impl Operator {
         disk.crash(unsynced);
         self.disk = Some(disk);
         self.store.crash(commits_lost);
+        if self.config.loses_payloads {
+            self.store.lose_payloads();
+        }
     }
 
     /// Lets the journal's disk fail at its `operations`-th change from now, of which the first

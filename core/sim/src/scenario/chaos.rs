@@ -32,6 +32,7 @@ pub(super) fn configure(config: &mut ClusterConfig) {
     config.delays.sync_max = Duration::from_millis([1, 10, 40][random.index(3)]);
     config.delays.execution_max = Duration::from_millis([1, 10, 60][random.index(3)]);
     config.padding_bytes = [0, 0, 1_000, 30_000][random.index(4)];
+    config.builds_refused_ppm = [0, 0, 100_000][random.index(3)];
     config.liveness_bound = RECOVERY;
     if random.chance(600_000) {
         config.byzantine = any_byzantine(config.size, &mut random);
