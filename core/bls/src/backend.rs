@@ -5,6 +5,9 @@
 //! [`Backend::detect`] or [`Backend::select`]; nothing here reads the environment.
 
 pub(crate) mod blst;
+#[cfg(target_arch = "x86_64")]
+#[allow(dead_code, reason = "its parts land one after another")]
+pub(crate) mod ifma;
 
 use crate::error::BlsError;
 use crate::point::{G1, G2, PreparedG2, Subgroup};
