@@ -338,3 +338,22 @@ fn an_operator_far_behind_catches_up_and_votes_again() {
     cluster.run(TIMEOUT * 4);
     assert!(cluster.height(1) > before + 5, "{:?}", cluster.heights());
 }
+
+#[test]
+fn leaders_that_die_in_turn_and_return_cost_one_timeout_each() {
+    for seed in 0..3 {
+        let mut cluster = Cluster::new(4, 100 + seed, |me| config(me, 4, 50));
+        cluster.run(ms(1_000));
+        for kill in 0..12 {
+            let leader = cluster.engine(0).status().leader.as_usize();
+            let before = cluster.heights().into_iter().max().unwrap();
+            cluster.crash(leader);
+            cluster.run(TIMEOUT * 3 / 2);
+            let after = (0..4).filter(|index| *index != leader).map(|index| cluster.height(index)).max().unwrap();
+            assert!(after > before + 1, "seed {seed}, kill {kill}: {after} after {before}");
+            cluster.start(leader);
+            let pause = cluster.random(1_500);
+            cluster.run(ms(1_000 + pause));
+        }
+    }
+}
