@@ -1,32 +1,32 @@
 //! Foundry's `cast` against the server: what users run first. Needs its binary (npm: `@foundry-rs/cast`).
 
+#[path = "../../../tests/harness/cast.rs"]
+mod binary;
+
 use super::Served;
 use super::fixture::{LOGGER, REVERTER};
 use alloy_primitives::hex;
+use binary::Cast;
 use serde_json::Value;
-use std::process::Command;
 
 /// Runs `cast` with these arguments; what it printed, or why it failed.
-async fn cast(served: &Served, arguments: &[&str]) -> Result<String, String> {
-    let binary = std::env::var("CAST").unwrap_or_else(|_| "cast".into());
-    let mut command = Command::new(binary);
-    command.args(arguments).arg("--rpc-url").arg(format!("http://{}", served.server.address()));
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
-    let output = output.expect("cast is installed, or the variable CAST names its path");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+async fn run(cast: &Cast, served: &Served, arguments: &[&str]) -> Result<String, String> {
+    let (cast, url) = (cast.clone(), format!("http://{}", served.server.address()));
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let run = move || cast.run(&url, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    tokio::task::spawn_blocking(run).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs Foundry's cast: put it on the PATH, or its path in the variable CAST"]
 async fn cast_understands_the_server() {
+    let Some(cast) = binary::find() else { return };
     let served = Served::start().await;
     served.chain.mine(vec![]);
     let sender = served.chain.signer.address().to_string();
     let key = hex::encode_prefixed(served.chain.signer.to_bytes());
     let logger = LOGGER.to_string();
     let run = async |arguments: &[&str]| {
-        cast(&served, arguments).await.unwrap_or_else(|error| panic!("cast {}: {error}", arguments[0]))
+        run(&cast, &served, arguments).await.unwrap_or_else(|error| panic!("cast {}: {error}", arguments[0]))
     };
     assert_eq!(run(&["chain-id"]).await, "31337");
     assert_eq!(run(&["block-number"]).await, "1");
@@ -53,7 +53,7 @@ async fn cast_understands_the_server() {
     assert!(run(&["storage", &logger, "1"]).await.ends_with("02"));
     assert_eq!(run(&["estimate", &logger, "--value", "1"]).await, "21000");
     assert_eq!(run(&["call", &logger, "--data", "0x1234"]).await, "0x1234");
-    let reverted = cast(&served, &["call", &REVERTER.to_string(), "--data", "0x"]).await.unwrap_err();
+    let reverted = self::run(&cast, &served, &["call", &REVERTER.to_string(), "--data", "0x"]).await.unwrap_err();
     assert!(reverted.contains("execution reverted: no"), "{reverted}");
     assert!(run(&["rpc", "seq_clusterStatus"]).await.contains("\"publicKey\""));
     assert!(run(&["rpc", "seq_getCertificate", "0x2"]).await.contains("\"certificate\""));
