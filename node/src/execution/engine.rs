@@ -19,6 +19,7 @@ use super::{ExecutedBlock, ExecutionError, Genesis, UNFINALIZED_BLOCKS_MAX, UNFI
 use alloy_primitives::map::{B256Map, B256Set};
 use alloy_primitives::{Address, B256};
 use phalanx_types::BlockRef;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,6 +44,8 @@ pub struct Embedded {
     unfinalized: B256Map<Arc<UnfinalizedBlock>>,
     /// About how much memory `unfinalized` takes. Unit: bytes.
     unfinalized_bytes: usize,
+    /// A block that is about to become final: neither it nor an ancestor of it is forgotten.
+    pinned: Option<B256>,
     /// How many blocks were ever added.
     order: u64,
     tries: TrieCache,
@@ -65,12 +68,13 @@ impl Embedded {
         })?;
         let spec = Arc::clone(genesis.spec());
         let finalized = Finalized::start(opened, Arc::clone(&spec))?;
-        let first = Published { finalized: finalized.view(), unfinalized: Vec::new() };
+        let first = Published { finalized: finalized.view(), before: VecDeque::new(), unfinalized: Vec::new() };
         Ok(Self {
             spec,
             finalized,
             unfinalized: B256Map::default(),
             unfinalized_bytes: 0,
+            pinned: None,
             order: 0,
             tries,
             codes: CodeCache::default(),
@@ -103,6 +107,12 @@ impl Embedded {
         for (transaction_hash, sender) in senders {
             self.senders.insert(transaction_hash, sender);
         }
+    }
+
+    /// Keeps `hash`, and so its ancestors, until it is final or another block is pinned: it is certified, and
+    /// only waits to be stored. Without it a full tree may forget a block that no other stands on.
+    pub fn pin(&mut self, hash: B256) {
+        self.pinned = Some(hash);
     }
 
     /// Makes `hash` and its ancestors final. Returns the blocks that became final, ascending; none when
@@ -189,17 +199,18 @@ impl Embedded {
         executed
     }
 
-    /// Makes room for a child of `parent`: forgets the oldest blocks without children, other than `parent`.
+    /// Makes room for a child of `parent`: forgets the oldest blocks without children, other than `parent` and
+    /// the pinned one.
     /// Says whether there is room: a single chain is not cut, it waits to become final.
     fn make_room(&mut self, parent: B256) -> bool {
         while self.unfinalized.len() >= UNFINALIZED_BLOCKS_MAX || self.unfinalized_bytes >= UNFINALIZED_BYTES_MAX {
-            let parents: B256Set =
-                self.unfinalized.values().map(|block| block.executed.block.parent_hash).chain([parent]).collect();
+            let parents = self.unfinalized.values().map(|block| block.executed.block.parent_hash);
+            let kept: B256Set = parents.chain([parent]).chain(self.pinned).collect();
             let oldest = self
                 .unfinalized
                 .values()
                 .map(|block| (block.order, block.executed.reference().hash))
-                .filter(|(_, hash)| !parents.contains(hash))
+                .filter(|(_, hash)| !kept.contains(hash))
                 .min();
             let Some((_, hash)) = oldest else { return false };
             let forgotten = self.unfinalized.remove(&hash).expect("it was just found");
@@ -225,7 +236,7 @@ impl Embedded {
 
     fn publish(&self) {
         let unfinalized = self.unfinalized.values().cloned().collect();
-        self.reader.publish(Published { finalized: self.finalized.view(), unfinalized });
+        self.reader.publish(self.finalized.view(), unfinalized);
     }
 }
 

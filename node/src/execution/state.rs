@@ -10,6 +10,8 @@ mod reader;
 mod view;
 
 pub(super) use layer::{Layer, NodeMap};
+#[cfg(test)]
+pub(super) use reader::FINALIZED_STATES_MAX;
 pub use reader::StateReader;
 pub(super) use reader::{Published, UnfinalizedBlock};
 pub use view::StateView;

@@ -4,7 +4,12 @@ use super::super::ExecutedBlock;
 use super::{Layer, StateView};
 use alloy_primitives::B256;
 use arc_swap::ArcSwap;
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// How many of the newest finalized states can be read: whoever looked up which block is the newest has
+/// time to read its state although others become final meanwhile.
+pub(in crate::execution) const FINALIZED_STATES_MAX: usize = 8;
 
 /// An unfinalized block and what it changes.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(in crate::execution) struct UnfinalizedBlock {
 pub(in crate::execution) struct Published {
     /// The state of the newest finalized block.
     pub(in crate::execution) finalized: StateView,
+    /// Those that were the newest before, the latest first; at most [`FINALIZED_STATES_MAX`] with it.
+    pub(in crate::execution) before: VecDeque<StateView>,
     /// In no order that means anything.
     pub(in crate::execution) unfinalized: Vec<Arc<UnfinalizedBlock>>,
 }
@@ -39,8 +46,15 @@ impl StateReader {
         Self { published: Arc::new(ArcSwap::from_pointee(first)) }
     }
 
-    pub(in crate::execution) fn publish(&self, next: Published) {
-        self.published.store(Arc::new(next));
+    /// Shows the next moment; what was final before stays readable for a while.
+    pub(in crate::execution) fn publish(&self, finalized: StateView, unfinalized: Vec<Arc<UnfinalizedBlock>>) {
+        let previous = self.published.load();
+        let mut before = previous.before.clone();
+        if previous.finalized.reference() != finalized.reference() {
+            before.push_front(previous.finalized.clone());
+            before.truncate(FINALIZED_STATES_MAX - 1);
+        }
+        self.published.store(Arc::new(Published { finalized, before, unfinalized }));
     }
 
     /// The state of the newest finalized block.
@@ -49,14 +63,15 @@ impl StateReader {
         self.published.load().finalized.clone()
     }
 
-    /// The state of the newest finalized block or of an unfinalized one; `None` for any other.
+    /// The state of one of the newest finalized blocks or of an unfinalized one; `None` for any other.
     #[must_use]
     pub fn at(&self, hash: B256) -> Option<StateView> {
         let published = self.published.load();
-        if published.finalized.reference().hash == hash {
-            return Some(published.finalized.clone());
+        let mut finalized = [&published.finalized].into_iter().chain(&published.before);
+        match finalized.find(|view| view.reference().hash == hash) {
+            Some(view) => Some(view.clone()),
+            None => published.find(hash).map(|block| block.view.clone()),
         }
-        published.find(hash).map(|block| block.view.clone())
     }
 
     /// An unfinalized block that was built or found valid.

@@ -1,7 +1,8 @@
 //! The tree of unfinalized blocks: siblings, reorganisations, pruning, bounds, and what readers see.
 
 use super::fixture::{NOW_S, Node, Source, attributes, genesis, transfer};
-use crate::execution::{BuildAttributes, ExecutionError, UNFINALIZED_BLOCKS_MAX, Verdict};
+use crate::execution::state::FINALIZED_STATES_MAX;
+use crate::execution::{BuildAttributes, ExecutionError, UNFINALIZED_BLOCKS_MAX, Verdict, foundry_accounts};
 use alloy_primitives::{Address, B256, U256};
 
 #[test]
@@ -105,4 +106,43 @@ fn the_oldest_leaf_is_forgotten_when_there_are_too_many() {
     assert_eq!(node.validate(&first.block), Verdict::Valid, "it is validated again when it is needed");
     assert_eq!(node.engine().commit(first.reference().hash).unwrap().len(), 1);
     assert!(node.engine().executed(second.reference().hash).is_none());
+}
+
+#[test]
+fn a_pinned_leaf_is_not_forgotten() {
+    let mut node = Node::new(&genesis());
+    let parent = node.engine().finalized().hash;
+    let build = |node: &mut Node, salt: usize| {
+        let attributes = BuildAttributes { prev_randao: B256::from(U256::from(salt)), ..attributes(NOW_S) };
+        node.engine().build(parent, &attributes, &mut Source::default()).unwrap().reference().hash
+    };
+    let first = build(&mut node, 0);
+    let second = build(&mut node, 1);
+    node.engine().pin(first);
+    for salt in 2..=UNFINALIZED_BLOCKS_MAX {
+        build(&mut node, salt);
+    }
+    assert!(node.engine().executed(first).is_some(), "it waits to become final");
+    assert!(node.engine().executed(second).is_none(), "the next oldest went");
+    assert_eq!(node.engine().commit(first).unwrap().len(), 1);
+}
+
+/// A client's request first looks up the newest final block, then its state.
+#[test]
+fn the_newest_finalized_states_stay_readable_for_a_while() {
+    let mut node = Node::new(&genesis());
+    let reader = node.engine().reader();
+    let mut finals = vec![node.engine().finalized().hash];
+    for _ in 0..FINALIZED_STATES_MAX {
+        let parent = *finals.last().unwrap();
+        let built = node.engine().build(parent, &attributes(NOW_S), &mut Source::default()).unwrap();
+        node.engine().commit(built.reference().hash).unwrap();
+        finals.push(built.reference().hash);
+    }
+    assert!(reader.at(finals[0]).is_none(), "as many as are kept came after it");
+    for (number, hash) in (0..).zip(&finals).skip(1) {
+        let view = reader.at(*hash).unwrap();
+        assert_eq!(view.reference().number, number);
+        assert!(view.account(foundry_accounts()[0].0).unwrap().is_some());
+    }
 }
