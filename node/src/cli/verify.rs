@@ -106,7 +106,7 @@ async fn range(
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} blocks · {per_sec} · {eta} left")
         .context("the template is malformed")?;
     let progress = ProgressBar::new(to - from + 1).with_style(style);
-    let mut chain = if from == 1 { Chain::from_genesis(cluster.genesis_hash) } else { Chain::anywhere() };
+    let mut chain = if from == 1 { Chain::from_genesis(cluster.genesis_hash) } else { Chain::at(from) };
     let mut certificates = 0;
     let mut next = from;
     while next <= to {

@@ -36,17 +36,24 @@ pub(super) enum Wrong {
 pub(super) struct Chain {
     /// The block before the next one, where it is known.
     tip: Option<BlockRef>,
+    /// The height of the next block, where it is asked for.
+    next: Option<u64>,
 }
 
 impl Chain {
     /// The next block may be any.
     pub(super) fn anywhere() -> Self {
-        Self { tip: None }
+        Self { tip: None, next: None }
+    }
+
+    /// The next block has this height; the one before it is not known.
+    pub(super) fn at(next: u64) -> Self {
+        Self { tip: None, next: Some(next) }
     }
 
     /// The next block stands on genesis.
     pub(super) fn from_genesis(hash: B256) -> Self {
-        Self { tip: Some(BlockRef::new(0, hash)) }
+        Self { tip: Some(BlockRef::new(0, hash)), next: Some(1) }
     }
 }
 
@@ -124,6 +131,12 @@ fn check_links(chain: &mut Chain, block: &CertifiedBlock) -> Result<(), String> 
     if header.parent_hash != block.parent_hash || header.timestamp != block.timestamp_s {
         return Err("its parent or timestamp is not what its header says".to_owned());
     }
+    if let Some(next) = chain.next
+        && chain.tip.is_none()
+        && next != actual.number
+    {
+        return Err(format!("it was given where block {next} was asked for"));
+    }
     if let Some(tip) = chain.tip {
         if tip.number.checked_add(1) != Some(actual.number) {
             return Err(format!("it does not follow block {}", tip.number));
@@ -142,7 +155,7 @@ fn check_links(chain: &mut Chain, block: &CertifiedBlock) -> Result<(), String> 
         top = above_ref;
     }
     check_names(block, top)?;
-    chain.tip = Some(actual);
+    *chain = Chain { tip: Some(actual), next: actual.number.checked_add(1) };
     Ok(())
 }
 
@@ -323,6 +336,15 @@ mod tests {
         assert!(made.verdict(&gap).expect_err("a gap").to_string().contains("does not follow"));
         let elsewhere = made.checker.blocks(&mut Chain::from_genesis(B256::ZERO), &blocks);
         assert!(elsewhere.expect_err("another genesis").to_string().contains("its parent is"));
+    }
+
+    #[test]
+    fn the_blocks_asked_for_are_the_ones_checked() {
+        let made = make();
+        let blocks = made.chain(6);
+        assert_eq!(made.checker.blocks(&mut Chain::at(3), &blocks[2..]), Ok(8));
+        let others = made.checker.blocks(&mut Chain::at(3), &blocks[3..]).expect_err("other blocks");
+        assert!(others.to_string().contains("where block 3 was asked for"), "{others}");
     }
 
     #[test]
