@@ -231,6 +231,7 @@ impl Operator {
             outlet: mesh.clone(),
             feed: feed.clone(),
             restored: pooled,
+            health: Arc::clone(health),
         })?;
         let (executor, executor_thread) = Executor {
             reader: state.clone(),
@@ -368,6 +369,7 @@ impl Operator {
             }
         }
         // The workers end when the last handle to their queues is gone; these hold some.
+        self.backend.transactions.stop();
         drop(self.backend);
         drop(self.mesh);
         let deadline = std::time::Instant::now() + CLOSE_TIME_MAX;
@@ -471,7 +473,13 @@ fn spawn_stages(
     let stop = health.stop_flag();
     let Pipeline { verify, engine, sign } = pipeline;
     let mut threads = Vec::new();
-    let mut start = |name: &str, waker: &Waker, turn: Box<dyn FnMut(phalanx_types::Time) -> Turn + Send>| {
+    let mut start = |name: &str, waker: &Waker, mut turn: Box<dyn FnMut(phalanx_types::Time) -> Turn + Send>| {
+        let watch = health.watch(name);
+        let turn = move |now| {
+            // Goes with the closure: when a turn panics, while it unwinds.
+            let _ = &watch;
+            turn(now)
+        };
         threads.push(stage_thread::spawn(name, clock, waker.clone(), Arc::clone(&stop), turn)?);
         std::io::Result::Ok(())
     };

@@ -9,7 +9,7 @@
 //! keeps for a moment, until something comes that somebody does wait for ([`Urgency`]).
 
 use crate::driver::health::Health;
-use crate::store::{Write, Writer};
+use crate::store::{WRITES_PER_BATCH_MAX, Write, Writer};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -129,17 +129,49 @@ impl Pending {
     }
 }
 
-fn run(mut writer: Writer, batches: &Receiver<Batch>, health: &Health) {
+fn run(mut writer: Writer, batches: &Receiver<Batch>, health: &Arc<Health>) {
+    let _watch = health.watch("chain-writer");
     let mut pending = Pending::default();
     while pending.collect(batches) {
         let next = Pending { before: Some(Instant::now()), ..Pending::default() };
         let Pending { writes, acknowledges, .. } = std::mem::replace(&mut pending, next);
-        if let Err(error) = writer.apply(&writes) {
-            health.fatal(format!("the chain store cannot be written: {error}"));
-            return;
+        // One batch alone may be larger than a transaction; in order, any prefix of it may be durable first.
+        for part in writes.chunks(WRITES_PER_BATCH_MAX) {
+            if let Err(error) = writer.apply(part) {
+                health.fatal(format!("the chain store cannot be written: {error}"));
+                return;
+            }
         }
         for acknowledge in acknowledges {
             acknowledge();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{ChainOptions, ChainStore};
+    use phalanx_types::{B256, ClusterId};
+
+    #[test]
+    fn a_batch_larger_than_a_transaction_is_written_whole() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = ChainOptions { cluster: ClusterId(B256::repeat_byte(1)), slots_per_term: 50 };
+        let store = ChainStore::open(&directory.path().join("chain.redb"), options).expect("a new store");
+        let (writer, reader) = store.split();
+        let health = Arc::new(Health::default());
+        let (chain_writer, thread) = ChainWriter::spawn(writer, Arc::clone(&health)).expect("a thread");
+        let count = WRITES_PER_BATCH_MAX + 3;
+        let hash = |index: usize| B256::left_padding_from(&index.to_be_bytes());
+        let put = |index| Write::PutPooled { hash: hash(index), transaction: vec![1].into() };
+        let (done, acknowledged) = bounded(1);
+        let acknowledge = Box::new(move || done.send(()).expect("awaited"));
+        chain_writer.write((0..count).map(put).collect(), Urgency::Now, Some(acknowledge));
+        acknowledged.recv().expect("acknowledged once it is durable");
+        assert_eq!(health.fatal_reason(), None);
+        assert_eq!(reader.view().expect("a view").pooled(usize::MAX).expect("readable").len(), count);
+        drop(chain_writer);
+        thread.join().expect("it ends with its last handle");
     }
 }

@@ -17,7 +17,7 @@ use crate::rpc::backend::RpcBlock;
 use crate::rpc::events::{BlockEvent, EventFeed};
 use crate::store::Write;
 use alloy_primitives::{Address, B256, Bytes};
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use phalanx_consensus::BuildFailure;
 use phalanx_types::{Block, BlockRef, Certificate, Position};
 use std::sync::Arc;
@@ -31,6 +31,11 @@ pub(crate) const EXECUTOR_TASKS_MAX: usize = 256;
 const UNSTORED_BLOCKS_MAX: usize = 512;
 /// One commit holds at least one block, and takes the count past its bound by at most its own.
 const UNSTORED_COMMITS_MAX: usize = 2 * UNSTORED_BLOCKS_MAX;
+/// The most blocks that are made final at once, so that a long catch-up is on disk step by step.
+const STORED_TOGETHER_MAX: usize = 256;
+
+/// How often a wait for the chain store looks whether this operator has to stop.
+const STORED_POLL: Duration = Duration::from_millis(500);
 
 /// What the executor is asked to do.
 #[derive(Debug)]
@@ -63,6 +68,23 @@ struct Unstored {
     tip: BlockRef,
     blocks: usize,
     finalization: Certificate,
+}
+
+/// The commits that wait for the chain store, and the way on which they come back.
+#[derive(Debug)]
+struct Storing {
+    stored: Sender<Unstored>,
+    receiver: Receiver<Unstored>,
+    /// Blocks under way.
+    blocks: usize,
+}
+
+impl Storing {
+    fn new() -> Self {
+        // The acknowledgement must never block, so there is room for every commit.
+        let (stored, receiver) = bounded(UNSTORED_COMMITS_MAX);
+        Self { stored, receiver, blocks: 0 }
+    }
 }
 
 /// Everything that the thread owns or reaches.
@@ -107,25 +129,18 @@ impl Executor {
     }
 
     fn run(mut self, tasks: &Receiver<Task>) {
-        // A commit comes back here once the chain store has it; the acknowledgement must never block.
-        let (stored, stored_receiver) = bounded::<Unstored>(UNSTORED_COMMITS_MAX);
-        let mut unstored = 0;
+        let _watch = self.health.watch("executor");
+        let mut storing = Storing::new();
+        let stored = storing.receiver.clone();
         loop {
-            let done = if unstored < UNSTORED_BLOCKS_MAX {
+            let done = if storing.blocks < UNSTORED_BLOCKS_MAX {
                 crossbeam::channel::select_biased! {
-                    recv(stored_receiver) -> commit => commit.map_err(|_| ()).and_then(|commit| {
-                        unstored -= commit.blocks;
-                        self.commit_stored(&commit)
-                    }),
-                    recv(tasks) -> task => task.map_err(|_| ()).and_then(|task| {
-                        self.perform(task, &stored).map(|blocks| unstored += blocks)
-                    }),
+                    recv(stored) -> commit => commit.map_err(|_| ())
+                        .and_then(|commit| self.commit_stored(&commit, &mut storing)),
+                    recv(tasks) -> task => task.map_err(|_| ()).and_then(|task| self.perform(task, &mut storing)),
                 }
             } else {
-                stored_receiver.recv().map_err(|_| ()).and_then(|commit| {
-                    unstored -= commit.blocks;
-                    self.commit_stored(&commit)
-                })
+                self.await_stored(&mut storing)
             };
             if done.is_err() || self.health.fatal_reason().is_some() {
                 break;
@@ -136,18 +151,18 @@ impl Executor {
         }
     }
 
-    /// Carries one task out; how many more blocks now wait for the chain store. An error ends the thread.
-    fn perform(&mut self, task: Task, stored: &Sender<Unstored>) -> Result<usize, ()> {
+    /// Carries one task out. An error ends the thread.
+    fn perform(&mut self, task: Task, storing: &mut Storing) -> Result<(), ()> {
         match task {
             Task::Build { position, parent } => self.build(position, parent),
             Task::Validate(block) => {
                 let verdict = self.validate(&block, self.clock.wall_s())?;
                 self.events.send(Event::Verdict { block: block.reference, verdict });
             }
-            Task::Commit { blocks, finalization } => return self.commit(&blocks, finalization, stored),
+            Task::Commit { blocks, finalization } => return self.commit(&blocks, finalization, storing),
             Task::Notarized(certificate) => self.notarized(&certificate),
         }
-        Ok(0)
+        Ok(())
     }
 
     fn fail(&self, what: &str, error: &dyn std::fmt::Display) {
@@ -198,47 +213,93 @@ impl Executor {
         built.map_err(|error| BuildFailure::Refused(error.to_string()))
     }
 
-    /// Executes what was not, then asks the chain store to make it final.
-    fn commit(
-        &mut self,
-        blocks: &[Arc<Block>],
-        finalization: Certificate,
-        stored: &Sender<Unstored>,
-    ) -> Result<usize, ()> {
-        let Some(tip) = blocks.last().map(|block| block.reference) else { return Ok(0) };
-        let mut writes = Vec::with_capacity(2 * blocks.len() + 1);
+    /// Executes what was not, and asks the chain store to make it final. Where execution has no room for a
+    /// block, those before it become final first.
+    fn commit(&mut self, blocks: &[Arc<Block>], finalization: Certificate, storing: &mut Storing) -> Result<(), ()> {
+        let mut group = Vec::new();
         for block in blocks {
-            let executed = self.execute_final(block)?;
+            let executed = loop {
+                if let Some(executed) = self.execute_final(block)? {
+                    break executed;
+                }
+                self.store(&mut group, finalization, Urgency::Now, storing);
+                if storing.blocks == 0 {
+                    self.fail("execution has no room, and nothing waits to become final, before", &block.reference);
+                    return Err(());
+                }
+                self.await_stored(storing)?;
+            };
+            group.push(executed);
+            if group.len() == STORED_TOGETHER_MAX {
+                self.store(&mut group, finalization, Urgency::Soon, storing);
+            }
+        }
+        self.store(&mut group, finalization, Urgency::Soon, storing);
+        Ok(())
+    }
+
+    /// Asks the chain store to make these final: a prefix of what `finalization` makes final.
+    fn store(
+        &mut self,
+        group: &mut Vec<Arc<ExecutedBlock>>,
+        finalization: Certificate,
+        urgency: Urgency,
+        storing: &mut Storing,
+    ) {
+        let Some(tip) = group.last().map(|executed| executed.reference()) else { return };
+        let blocks = group.len();
+        let mut writes = Vec::with_capacity(2 * blocks + 1);
+        for executed in group.drain(..) {
             writes.push(Write::PutPayload { block: executed.block.clone(), position: None });
             writes.push(finalize_write(&executed));
         }
         writes.push(Write::PutCertificate(finalization));
-        let (stored, count) = (stored.clone(), blocks.len());
+        self.engine.pin(tip.hash);
+        storing.blocks += blocks;
+        let stored = storing.stored.clone();
         let acknowledge = move || {
-            let _ = stored.send(Unstored { tip, blocks: count, finalization });
+            let _ = stored.send(Unstored { tip, blocks, finalization });
         };
-        self.writer.write(writes, Urgency::Soon, Some(Box::new(acknowledge)));
-        Ok(count)
+        self.writer.write(writes, urgency, Some(Box::new(acknowledge)));
     }
 
-    /// A final block's execution, done now where it was not before. The cluster has certified it: if it is
-    /// invalid here, then this operator must not go on.
-    fn execute_final(&mut self, block: &Block) -> Result<Arc<ExecutedBlock>, ()> {
+    /// Waits until the oldest commit under way is stored, and commits it.
+    fn await_stored(&mut self, storing: &mut Storing) -> Result<(), ()> {
+        let commit = loop {
+            match storing.receiver.recv_timeout(STORED_POLL) {
+                Ok(commit) => break commit,
+                Err(RecvTimeoutError::Timeout) if self.health.fatal_reason().is_none() => {}
+                Err(_) => return Err(()),
+            }
+        };
+        self.commit_stored(&commit, storing)
+    }
+
+    /// A final block's execution, done now where it was not before; `None` while there is no room for it. The
+    /// cluster has certified it: if it is invalid here, then this operator must not go on.
+    fn execute_final(&mut self, block: &Block) -> Result<Option<Arc<ExecutedBlock>>, ()> {
         if let Some(executed) = self.engine.executed(block.reference.hash) {
-            return Ok(executed);
+            return Ok(Some(executed));
         }
-        let verdict = self.validate(block, u64::MAX)?;
-        if verdict != Verdict::Valid {
-            let what = format!("the finalized block {} does not execute here", block.reference);
-            self.fail(&what, &format!("{verdict:?}"));
-            return Err(());
+        match self.validate(block, u64::MAX)? {
+            Verdict::Valid => {}
+            // No timestamp is early by that clock: too many blocks wait to become final.
+            Verdict::Early { .. } => return Ok(None),
+            verdict @ (Verdict::Invalid(_) | Verdict::MissingParent { .. }) => {
+                let what = format!("the finalized block {} does not execute here", block.reference);
+                self.fail(&what, &format!("{verdict:?}"));
+                return Err(());
+            }
         }
-        self.engine.executed(block.reference.hash).ok_or_else(|| {
+        let executed = self.engine.executed(block.reference.hash);
+        if executed.is_none() {
             self.fail("execution forgot a block that it just executed", &block.reference);
-        })
+        }
+        executed.map(Some).ok_or(())
     }
 
-    fn commit_stored(&mut self, commit: &Unstored) -> Result<(), ()> {
+    fn commit_stored(&mut self, commit: &Unstored, storing: &mut Storing) -> Result<(), ()> {
+        storing.blocks -= commit.blocks;
         let begin = Instant::now();
         let committed =
             self.engine.commit(commit.tip.hash).map_err(|error| self.fail("execution cannot commit", &error))?;
@@ -294,3 +355,6 @@ impl Executor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

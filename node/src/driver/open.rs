@@ -67,8 +67,11 @@ impl Opened {
         let view = reader.view()?;
         let finalized = view.latest_finalized()?.context("the chain store holds no block, not even genesis")?;
         replay(&mut embedded, &view, finalized)?;
-        let (journal, records) = open_journal(directory, cluster, keys, finalized)?;
-        let blocks = view.unfinalized(RESTORED_BLOCKS_MAX)?.into_iter().map(|stored| Arc::new(stored.block)).collect();
+        let blocks: Vec<_> =
+            view.unfinalized(RESTORED_BLOCKS_MAX)?.into_iter().map(|stored| Arc::new(stored.block)).collect();
+        // The journal is made before the first payload is logged.
+        let has_taken_part = finalized.number > 0 || !blocks.is_empty();
+        let (journal, records) = open_journal(directory, cluster, keys, has_taken_part)?;
         let committed = (finalized.number > 0).then_some(finalized);
         let restored = phalanx_pipeline::restore(records, blocks, committed, verifier, &mut rand::rng())?;
         let newest = newest_block(&view, &genesis, finalized)?;
@@ -96,7 +99,7 @@ impl Opened {
 }
 
 /// A chain starts with genesis; one that has a different one is another chain.
-fn begin_chain(writer: &mut Writer, reader: &Reader, genesis: &Genesis) -> anyhow::Result<()> {
+pub(super) fn begin_chain(writer: &mut Writer, reader: &Reader, genesis: &Genesis) -> anyhow::Result<()> {
     let stored = reader.view()?.finalized_hash(0)?;
     let expected = genesis.reference();
     match stored {
@@ -161,7 +164,7 @@ fn open_journal(
     directory: &Path,
     cluster: &ClusterFile,
     keys: &OperatorKeys,
-    finalized: BlockRef,
+    has_taken_part: bool,
 ) -> anyhow::Result<(Journal<FileDisk>, Vec<phalanx_types::Record>)> {
     let path = directory.join("journal");
     let record = &cluster.definition.operators[keys.index.as_usize()];
@@ -174,9 +177,9 @@ fn open_journal(
     let (journal, records) =
         Journal::open(disk, header).with_context(|| format!("the vote journal in {}", path.display()))?;
     ensure!(
-        !journal.is_new() || finalized.number == 0,
-        "the vote journal in {} is missing, but block {finalized} is final here: without it this operator could vote \
-         twice at one position. Put the journal back, or let this operator rejoin with a new share",
+        !journal.is_new() || !has_taken_part,
+        "the vote journal in {} is missing, but this operator has taken part: without it, it could vote twice at one \
+         position. Put the journal back, or let this operator rejoin with a new share",
         path.display()
     );
     Ok((journal, records))

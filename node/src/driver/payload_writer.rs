@@ -52,7 +52,8 @@ impl PayloadWriter {
     }
 }
 
-fn run(mut log: PayloadLog, entries: &Receiver<Entry>, health: &Health) {
+fn run(mut log: PayloadLog, entries: &Receiver<Entry>, health: &Arc<Health>) {
+    let _watch = health.watch("payload-writer");
     while let Ok(first) = entries.recv() {
         let mut blocks = vec![(first.block, first.position)];
         let mut acknowledges = vec![first.acknowledge];

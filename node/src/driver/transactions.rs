@@ -9,6 +9,7 @@
 use crate::driver::chain_writer::{ChainWriter, Urgency};
 use crate::driver::clock::Clock;
 use crate::driver::egress::Outlet;
+use crate::driver::health::Health;
 use crate::execution::{ExecutedBlock, Outcome, RecoveredTransaction, Skip, StateReader, StateView, TransactionSource};
 use crate::net::{Lane, TRANSACTION_FRAME_BYTES_MAX};
 use crate::rpc::backend::{PoolStatus, PoolTransaction, SendError};
@@ -49,16 +50,35 @@ type Reply<T> = oneshot::Sender<T>;
 type SendResults = Vec<Result<B256, SendError>>;
 
 enum Task {
-    Submit { transactions: Vec<Bytes>, reply: Option<Reply<SendResults>> },
-    Gossiped { from: OperatorIndex, transactions: Vec<Bytes> },
-    Recovered { batch: Batch, results: Vec<Result<PooledTransaction, AdmissionError>> },
-    Select { parent: Box<StateView>, gas_limit: u64, reply: Sender<Vec<PooledTransaction>> },
+    Submit {
+        transactions: Vec<Bytes>,
+        reply: Option<Reply<SendResults>>,
+    },
+    Gossiped {
+        from: OperatorIndex,
+        transactions: Vec<Bytes>,
+    },
+    Recovered {
+        batch: Batch,
+        results: Vec<Result<PooledTransaction, AdmissionError>>,
+    },
+    Select {
+        parent: Box<StateView>,
+        gas_limit: u64,
+        reply: Sender<Vec<PooledTransaction>>,
+    },
     Report(Vec<(B256, Skip)>),
     Committed(Vec<Arc<ExecutedBlock>>),
     Status(Reply<PoolStatus>),
     Get(B256, Reply<Option<PoolTransaction>>),
-    Content { sender: Option<Address>, max: usize, reply: Reply<Vec<PoolTransaction>> },
+    Content {
+        sender: Option<Address>,
+        max: usize,
+        reply: Reply<Vec<PoolTransaction>>,
+    },
     Nonce(Address, Reply<Option<u64>>),
+    /// End both threads.
+    Stop,
 }
 
 /// Transactions on their way through recovery.
@@ -81,6 +101,7 @@ pub(crate) struct TransactionsConfig {
     pub(crate) feed: EventFeed,
     /// Accepted before the restart, and not final.
     pub(crate) restored: Vec<Bytes>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// A handle to the pool. Cheap to clone.
@@ -102,12 +123,24 @@ impl Transactions {
             senders: Arc::new(ArrayQueue::new(SENDERS_UNTOLD_MAX)),
         };
         let rules = config.rules;
-        let recovery = std::thread::Builder::new()
-            .name("tx-recovery".to_owned())
-            .spawn(move || recover_batches(&rules, &batch_receiver, &tasks))?;
+        let watch = config.health.watch("tx-recovery");
+        let recovery = std::thread::Builder::new().name("tx-recovery".to_owned()).spawn(move || {
+            let _watch = watch;
+            recover_batches(&rules, &batch_receiver, &tasks);
+        })?;
+        let watch = config.health.watch("mempool");
         let owner = Owner::new(config, &handle, batches);
-        let pool = std::thread::Builder::new().name("mempool".to_owned()).spawn(move || owner.run(&receiver))?;
+        let pool = std::thread::Builder::new().name("mempool".to_owned()).spawn(move || {
+            let _watch = watch;
+            owner.run(&receiver);
+        })?;
         Ok((handle, vec![recovery, pool]))
+    }
+
+    /// Ends the threads, once they have done what they were asked before. They hold each other's queues, so
+    /// letting go of every handle would not end them.
+    pub(crate) fn stop(&self) {
+        let _ = self.tasks.send(Task::Stop);
     }
 
     /// Whether there is nothing to put into a block.
@@ -252,16 +285,17 @@ impl Owner {
         }
         let mut maintained = Instant::now();
         loop {
-            match tasks.recv_timeout(MAINTENANCE_INTERVAL) {
-                Ok(task) => {
-                    self.perform(task);
-                    // What waits is taken in before anything is offered, so that offers are batches.
-                    while let Ok(task) = tasks.try_recv() {
-                        self.perform(task);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
+            let first = match tasks.recv_timeout(MAINTENANCE_INTERVAL) {
+                Ok(task) => Some(task),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // What waits is taken in before anything is offered, so that offers are batches.
+            for task in first.into_iter().chain(tasks.try_iter().take(POOL_TASKS_MAX)) {
+                if matches!(task, Task::Stop) {
+                    return;
+                }
+                self.perform(task);
             }
             if maintained.elapsed() >= MAINTENANCE_INTERVAL {
                 maintained = Instant::now();
@@ -310,6 +344,7 @@ impl Owner {
             Task::Nonce(sender, reply) => {
                 let _ = reply.send(self.pool.pending_nonce(&sender));
             }
+            Task::Stop => {}
         }
     }
 
@@ -353,7 +388,7 @@ impl Owner {
                     answers.push(Ok(transaction.hash()));
                 }
                 Err(error) => {
-                    if batch.restored {
+                    if batch.restored && is_unwanted(&error) {
                         let hash = transaction_hash(raw);
                         tracing::debug!(%hash, %error, "a stored transaction is no longer wanted");
                         writes.push(Write::RemovePooled { hash });
@@ -478,6 +513,12 @@ fn pool_transaction(held: Held) -> PoolTransaction {
     }
 }
 
+/// Whether a transaction that was accepted before the restart need not be kept any longer. One that a peer
+/// offered first is held, but only in memory; one without room now may find some after the next restart.
+fn is_unwanted(error: &AdmissionError) -> bool {
+    !matches!(error, AdmissionError::AlreadyKnown | AdmissionError::PoolFull | AdmissionError::PeerFull { .. })
+}
+
 fn send_error(error: &AdmissionError) -> SendError {
     match error {
         AdmissionError::Malformed(_) => SendError::malformed(error.to_string()),
@@ -525,5 +566,18 @@ impl TransactionSource for Selection {
             self.passed_over.insert(transaction.signer());
             self.skipped.push((hash, skip));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_transaction_stays_on_disk_while_it_may_still_be_included() {
+        let kept = [AdmissionError::AlreadyKnown, AdmissionError::PoolFull, AdmissionError::PeerFull { held: 1 }];
+        assert!(kept.iter().all(|error| !is_unwanted(error)));
+        let gone = [AdmissionError::NonceTooLow { next: 2, have: 1 }, AdmissionError::Signature];
+        assert!(gone.iter().all(is_unwanted));
     }
 }
