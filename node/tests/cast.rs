@@ -129,7 +129,8 @@ async fn survives_the_leader(cast: &Cast, devnet: &Devnet, key: &str, sent: &Val
         tokio::task::block_in_place(|| {
             let hash = sent["transactionHash"].as_str().expect("a hash");
             assert_eq!(json(&cast.ok(&survivor, &["receipt", "--json", hash]))["blockHash"], sent["blockHash"]);
-            let again = ["send", "--json", "--private-key", key, "--value", "1", "0x4242424242424242424242424242424242424242"];
+            let again =
+                ["send", "--json", "--private-key", key, "--value", "1", "0x4242424242424242424242424242424242424242"];
             assert_eq!(json(&cast.ok(&survivor, &again))["status"], "0x1");
         });
     })
