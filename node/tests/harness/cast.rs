@@ -30,7 +30,7 @@ impl Cast {
     /// Runs it against an operator: what it printed, or why it failed.
     pub(crate) fn run(&self, url: &str, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).args(["--rpc-url", url]).stdin(Stdio::null());
+        command.args(arguments).env("ETH_RPC_URL", url).stdin(Stdio::null());
         let output = command.output().expect("cast can be started");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("cast prints text").trim().to_owned();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }

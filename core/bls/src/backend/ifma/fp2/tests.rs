@@ -1,3 +1,5 @@
+//! The quadratic extension against blst: random values, edges, and every bound at its extreme.
+
 #![allow(unsafe_code, reason = "the oracle is a C library, and vector code needs a processor with IFMA")]
 
 use super::*;
