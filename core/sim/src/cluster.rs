@@ -1,21 +1,26 @@
 //! A whole cluster on one seed: makes it, lets time pass, and does to it what a scenario says.
 
+mod config;
+mod faults;
+
+pub use config::ClusterConfig;
+pub use faults::{Fault, Inflicted};
+
 use crate::byzantine::BehaviourKind;
 use crate::clock::Clock;
-use crate::disk::any_unsynced;
 use crate::failure::Failure;
-use crate::keys::{Keys, Scheme};
-use crate::network::{Link, Network};
+use crate::keys::Keys;
+use crate::network::Network;
 use crate::operator::{Operator, OperatorConfig};
 use crate::queue::Queue;
 use crate::random::{Random, Stream, micros};
 use crate::trace::Trace;
 use crate::workload::{Senders, Workload};
-use crate::world::{Delays, Event, World};
+use crate::world::{Event, World};
 use core::time::Duration;
 use phalanx_checkers::{Checkers, Setting};
-use phalanx_consensus::{Collectors, Config, RuleCounts};
-use phalanx_types::{B256, BlockRef, Bytes, ClusterSize, OperatorIndex, Time};
+use phalanx_consensus::RuleCounts;
+use phalanx_types::{Bytes, OperatorIndex, Time};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -25,102 +30,6 @@ pub const BYZANTINE_TICK: Duration = Duration::from_millis(50);
 const CLIENT_BACKLOG_MAX: usize = 1_000;
 /// When clients try again after the load has ended.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-
-/// What a cluster is made of.
-#[derive(Clone, Debug)]
-pub struct ClusterConfig {
-    /// Fixes everything that is left to chance.
-    pub seed: u64,
-    /// How many operators.
-    pub size: ClusterSize,
-    /// `W`.
-    pub slots_per_term: u32,
-    /// `D`.
-    pub pipeline_depth: u32,
-    /// The time between two proposals.
-    pub block_time: Duration,
-    /// The progress timeout at rest; all other timeouts follow from it.
-    pub progress_timeout: Duration,
-    /// How votes are signed.
-    pub scheme: Scheme,
-    /// Every link at the start.
-    pub link: Link,
-    /// Who is Byzantine, and how.
-    pub byzantine: Vec<(OperatorIndex, BehaviourKind)>,
-    /// How long things take.
-    pub delays: Delays,
-    /// By how much wall clocks are wrong, at most.
-    pub wall_skew_max: Duration,
-    /// By how much monotonic clocks drift, at most. Unit: parts per million.
-    pub drift_ppm_max: u32,
-    /// How long a watched operator may go without a commit.
-    pub liveness_bound: Duration,
-    /// Where journals are compacted. Unit: bytes.
-    pub compaction_bytes: u64,
-    /// By how much blocks are padded. Unit: bytes.
-    pub padding_bytes: u32,
-    /// How many builds each operator's execution refuses. Unit: parts per million.
-    pub builds_refused_ppm: u32,
-    /// Who loses its payloads that are not final in a crash.
-    pub loses_payloads: Vec<OperatorIndex>,
-    /// Whether the trace keeps text.
-    pub verbose: bool,
-}
-
-impl ClusterConfig {
-    /// `n` operators in one region, with 100 ms blocks and terms of 8 slots.
-    ///
-    /// # Panics
-    /// When there is no cluster of that size.
-    #[must_use]
-    pub fn new(seed: u64, n: usize) -> Self {
-        Self {
-            seed,
-            size: ClusterSize::new(n).expect("a size within the bounds of a cluster"),
-            slots_per_term: 8,
-            pipeline_depth: 4,
-            block_time: Duration::from_millis(100),
-            progress_timeout: Duration::from_millis(500),
-            scheme: Scheme::Toy,
-            link: Link::GOOD,
-            byzantine: Vec::new(),
-            delays: Delays { sync_max: Duration::from_millis(2), execution_max: Duration::from_millis(4) },
-            wall_skew_max: Duration::ZERO,
-            drift_ppm_max: 0,
-            liveness_bound: Duration::from_secs(3),
-            compaction_bytes: phalanx_journal::COMPACTION_BYTES,
-            padding_bytes: 0,
-            builds_refused_ppm: 0,
-            loses_payloads: Vec::new(),
-            verbose: false,
-        }
-    }
-
-    fn genesis(&self) -> BlockRef {
-        BlockRef::new(0, B256::repeat_byte(0x67))
-    }
-
-    fn engine(&self, me: OperatorIndex) -> Config {
-        let progress = self.progress_timeout;
-        Config {
-            me,
-            size: self.size,
-            epoch: 0,
-            genesis: self.genesis(),
-            slots_per_term: self.slots_per_term,
-            block_time: self.block_time,
-            pipeline_depth: self.pipeline_depth,
-            progress_timeout_min: progress,
-            progress_timeout_max: progress * 8,
-            finality_lag_min: progress * 2,
-            finality_lag_max: progress * 16,
-            resend_interval_min: progress / 3,
-            resend_interval_max: progress * 4,
-            jitter_seed: self.seed ^ u64::from(me.0),
-            collectors: Collectors::default(),
-        }
-    }
-}
 
 /// What came of a simulation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +60,9 @@ pub struct Cluster {
     pub world: World,
     operators: Vec<Operator>,
     faults: Random,
+    /// The number of the next fault.
+    next_fault: u32,
+    inflicted: Vec<Inflicted>,
     workload: Workload,
     load_interval: Option<Duration>,
     /// Whether an [`Event::Submit`] is on its way.
@@ -201,6 +113,8 @@ impl Cluster {
             world,
             operators,
             faults: Random::new(seed, Stream::Faults),
+            next_fault: 0,
+            inflicted: Vec::new(),
             workload: Workload::new(seed),
             load_interval: None,
             submitting: false,
@@ -381,51 +295,6 @@ impl Cluster {
         (found.is_up() && found.incarnation == incarnation).then_some((found, &mut self.world))
     }
 
-    /// Takes an operator's power away. What its disk makes of unsynced writes, and how many of its newest
-    /// commits are lost, is left to chance.
-    pub fn crash(&mut self, operator: OperatorIndex) {
-        let unsynced = any_unsynced(&mut self.faults);
-        let commits_lost = self.faults.index(4);
-        let now = self.now();
-        self.world.trace.line(now, || format!("{operator} crashes"));
-        self.operators[operator.as_usize()].crash(unsynced, commits_lost);
-        self.world.checkers.unwatch(operator);
-    }
-
-    /// Starts an operator, unless it runs.
-    pub fn restart(&mut self, operator: OperatorIndex) {
-        let now = self.now();
-        self.world.trace.line(now, || format!("{operator} starts"));
-        self.operators[operator.as_usize()].start(&mut self.world);
-    }
-
-    /// Starts an operator later.
-    pub fn restart_after(&mut self, operator: OperatorIndex, delay: Duration) {
-        self.world.queue.push(self.now() + delay, Event::Restart { operator });
-    }
-
-    /// Crashes an operator amid one of its next few journal writes; it starts again by itself.
-    pub fn crash_while_writing(&mut self, operator: OperatorIndex) {
-        let operations = self.faults.between(0, 12);
-        let done_bytes = self.faults.index(600);
-        self.operators[operator.as_usize()].fail_disk_after(operations, done_bytes);
-    }
-
-    /// Tells an operator to hand over the term that it leads.
-    pub fn hand_over(&mut self, operator: OperatorIndex) {
-        self.operators[operator.as_usize()].hand_over(&mut self.world);
-    }
-
-    /// From now on an operator's execution calls every new block invalid, and the operator may halt.
-    pub fn refuse_all(&mut self, operator: OperatorIndex) {
-        self.operators[operator.as_usize()].refuse_all();
-    }
-
-    /// No disk fails any more.
-    pub fn repair_disks(&mut self) {
-        self.operators.iter_mut().for_each(Operator::repair_disk);
-    }
-
     /// From now on every honest operator that runs must make progress.
     pub fn watch_all(&mut self) {
         let now = self.now();
@@ -443,8 +312,8 @@ impl Cluster {
 
     /// Clients send a transaction each `interval`, to any of `served`; `None`: they stop.
     pub fn set_load(&mut self, interval: Option<Duration>) {
-        self.load_interval = interval;
-        if interval.is_some() && !self.submitting {
+        self.load_interval = interval.filter(|_| !self.config.plan.no_load);
+        if self.load_interval.is_some() && !self.submitting {
             self.submitting = true;
             self.world.queue.push(self.now(), Event::Submit);
         }

@@ -31,3 +31,21 @@ pub enum Failure {
     #[error("panicked: {0}")]
     Panicked(String),
 }
+
+impl Failure {
+    /// What kind of failure this is: two that have one kind are taken for the same fault of the code.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        // Without the numbers: those differ from one schedule to the next.
+        let words = |text: &str| {
+            let words = text.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() > 2);
+            words.take(8).collect::<Vec<_>>().join(" ")
+        };
+        match self {
+            Self::Violation(violation) => format!("{:?}", violation.broken.invariant()),
+            Self::Halted { reason, .. } => format!("halted: {}", words(reason)),
+            Self::Expectation { what, .. } => format!("expected: {what}"),
+            Self::Panicked(message) => format!("panicked: {}", words(message)),
+        }
+    }
+}

@@ -1,11 +1,17 @@
-//! `phalanx-sim`: plays scenarios, replays a failure, and searches for one.
+//! `phalanx-sim`: plays scenarios, replays a failure, searches for one, and measures what the protocol promises.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use phalanx_consensus::RuleCounts;
+use phalanx_sim::plan::{Plan, parse_numbers};
 use phalanx_sim::scenario::{Outcome, Scenario};
-use rayon::prelude::*;
+use phalanx_sim::shrink::shrink;
+use phalanx_sim::tally::Tally;
+use phalanx_types::OperatorIndex;
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 
 /// Simulates a whole Phalanx cluster in virtual time.
 #[derive(Debug, Parser)]
@@ -22,25 +28,15 @@ enum Command {
         /// The first seed.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// How many seeds.
+        /// How many seeds of each scenario.
         #[arg(long, default_value_t = 20)]
         seeds: u64,
         /// Which scenario; all of them when none is named.
         #[arg(long)]
         scenario: Option<Scenario>,
     },
-    /// Plays one seed with the text of its trace.
-    Replay {
-        /// The seed.
-        #[arg(long)]
-        seed: u64,
-        /// The scenario.
-        #[arg(long)]
-        scenario: Scenario,
-        /// How many of the newest lines are shown.
-        #[arg(long, default_value_t = 200)]
-        lines: usize,
-    },
+    /// Plays one seed with the text of its trace, or what a plan leaves of it.
+    Replay(Replay),
     /// Plays fresh seeds of all scenarios on all cores, for a given time.
     Search {
         /// For how long, as `10m`.
@@ -49,118 +45,172 @@ enum Command {
         /// The first seed; the clock chooses it when none is named.
         #[arg(long)]
         seed: Option<u64>,
-        /// Which scenario; all of them, chaos and twins most often, when none is named.
+        /// Which scenario; all of them, those that find most most often, when none is named.
         #[arg(long)]
         scenario: Option<Scenario>,
     },
 }
 
-/// Sums over many seeds.
-#[derive(Debug, Default)]
-struct Totals {
-    seeds: u64,
-    finalized: u64,
-    term_changes: u64,
-    transactions: u64,
-    events: u64,
-    elapsed: Duration,
-    violations: u64,
-    rules: RuleCounts,
+#[derive(Debug, Args)]
+struct Replay {
+    /// The seed.
+    #[arg(long)]
+    seed: u64,
+    /// The scenario.
+    #[arg(long)]
+    scenario: Scenario,
+    /// How many of the newest lines are shown.
+    #[arg(long, default_value_t = 200)]
+    lines: usize,
+    /// How many operators, instead of what the scenario says.
+    #[arg(long)]
+    operators: Option<usize>,
+    /// Operators that are honest, whatever the scenario says, as `1,4-7`.
+    #[arg(long, value_parser = parse_numbers)]
+    honest: Option<BTreeSet<u32>>,
+    /// Faults that are left out, by number, as `1,4-7`.
+    #[arg(long, value_parser = parse_numbers)]
+    without: Option<BTreeSet<u32>>,
+    /// How long the pauses between faults are. Unit: percent of what the scenario says.
+    #[arg(long, default_value_t = 100)]
+    pauses_percent: u32,
+    /// Clients send nothing.
+    #[arg(long)]
+    no_load: bool,
 }
 
-/// The last line of a search.
-#[derive(Debug, serde::Serialize)]
-struct Summary {
-    seeds: u64,
-    finalized: u64,
-    term_changes: u64,
-    violations: u64,
-    rule_arms_min: u64,
-}
-
-impl Totals {
-    fn add(&mut self, outcome: &Outcome) {
-        self.seeds += 1;
-        if let Some(report) = &outcome.report {
-            self.finalized += report.finalized;
-            self.term_changes += report.term_changes;
-            self.transactions += report.transactions;
-            self.events += report.events;
-            self.elapsed += report.elapsed;
-            self.rules.add(&report.rules);
+impl Replay {
+    fn plan(&self) -> Plan {
+        let honest = self.honest.iter().flatten().filter_map(|operator| u16::try_from(*operator).ok());
+        Plan {
+            operators: self.operators,
+            without: self.without.clone().unwrap_or_default(),
+            honest: honest.map(OperatorIndex).collect(),
+            pauses_percent: self.pauses_percent,
+            no_load: self.no_load,
         }
-        if let Some(failure) = &outcome.failure {
-            self.violations += 1;
-            println!("\n{failure}\n  {}", outcome.replay_command());
-        }
-    }
-
-    fn summary(&self) -> Summary {
-        Summary {
-            seeds: self.seeds,
-            finalized: self.finalized,
-            term_changes: self.term_changes,
-            violations: self.violations,
-            rule_arms_min: self.rules.iter().map(|(_, count)| count).min().unwrap_or(0),
-        }
-    }
-
-    fn show(&self) {
-        println!("\nrule arms taken:");
-        for (rule, count) in self.rules.iter() {
-            println!("  {count:>12}  {rule:?}");
-        }
-        println!(
-            "{} events, {} transactions, {:.0} s of virtual time",
-            self.events,
-            self.transactions,
-            self.elapsed.as_secs_f64()
-        );
-        let summary = serde_json::to_string(&self.summary()).expect("plain numbers are JSON");
-        println!("{summary}");
-    }
-
-    fn code(&self) -> ExitCode {
-        if self.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
 fn main() -> ExitCode {
+    // A panic of the code under test is a finding, told with the command that shows it again.
+    std::panic::set_hook(Box::new(|_| {}));
     match Arguments::parse().command {
         Command::Run { seed, seeds, scenario } => run(seed, seeds, scenario),
-        Command::Replay { seed, scenario, lines } => replay(seed, scenario, lines),
+        Command::Replay(arguments) => replay(&arguments),
         Command::Search { duration, seed, scenario } => search(duration, seed, scenario),
     }
 }
 
 fn run(first: u64, seeds: u64, scenario: Option<Scenario>) -> ExitCode {
     let scenarios = scenario.map_or_else(|| Scenario::all().to_vec(), |scenario| vec![scenario]);
-    let mut totals = Totals::default();
-    for scenario in scenarios {
-        let name = scenario.to_possible_value().expect("no scenario is hidden");
-        let started = now();
-        let outcomes: Vec<Outcome> =
-            (first..first + seeds).into_par_iter().map(|seed| scenario.run(seed, false)).collect();
-        outcomes.iter().for_each(|outcome| totals.add(outcome));
-        let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
-        let gap =
-            outcomes.iter().filter_map(|outcome| Some((outcome.report.as_ref()?.longest_gap, outcome.seed))).max();
-        let (gap, slowest) = gap.unwrap_or_default();
-        println!(
-            "{:<22} {seeds} seeds, {failed} failed, {:.1} s; longest gap {:.3} s with seed {slowest}",
-            name.get_name(),
-            started.elapsed().as_secs_f64(),
-            gap.as_secs_f64()
-        );
-    }
-    totals.show();
-    totals.code()
+    let chosen = scenarios.len() as u64;
+    let turn = |number: u64| {
+        let scenario = scenarios[usize::try_from(number / seeds).expect("an index of a scenario")];
+        (scenario, first + number % seeds)
+    };
+    play_many(|number| (number < seeds * chosen).then(|| turn(number)))
 }
 
-fn replay(seed: u64, scenario: Scenario, lines: usize) -> ExitCode {
-    let outcome = scenario.run(seed, true);
-    let skipped = outcome.lines.len().saturating_sub(lines);
+fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) -> ExitCode {
+    let started = now();
+    let first = first.unwrap_or_else(fresh_seed);
+    println!("seeds from {first}");
+    play_many(|number| {
+        let seed = first + number;
+        (started.elapsed() < duration).then(|| (scenario.unwrap_or_else(|| Scenario::of_search(seed)), seed))
+    })
+}
+
+/// How often a search says how far it is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it does where nobody watches.
+const PROGRESS_INTERVAL_UNWATCHED: Duration = Duration::from_secs(60);
+/// Failures that are made smaller; there is no end to it where something is broken for good.
+const SHRUNK_MAX: u64 = 3;
+
+/// Plays one seed after the other on all cores, as long as `turn` names one, and says what came of it.
+fn play_many(turn: impl Fn(u64) -> Option<(Scenario, u64)> + Sync) -> ExitCode {
+    let next = AtomicU64::new(0);
+    let (done, outcomes) = channel();
+    let mut tally = Tally::default();
+    rayon::in_place_scope(|scope| {
+        for _ in 0..rayon::current_num_threads() {
+            let (done, next, turn) = (done.clone(), &next, &turn);
+            scope.spawn(move |_| {
+                while let Some((scenario, seed)) = turn(next.fetch_add(1, Ordering::Relaxed)) {
+                    // The receiver outlives every sender.
+                    let _ = done.send(scenario.run(seed, false));
+                }
+            });
+        }
+        drop(done);
+        let watched = std::io::stderr().is_terminal();
+        let interval = if watched { PROGRESS_INTERVAL } else { PROGRESS_INTERVAL_UNWATCHED };
+        let (started, mut shown) = (now(), now());
+        loop {
+            match outcomes.recv_timeout(interval) {
+                Ok(outcome) => {
+                    tally.add(&outcome);
+                    if outcome.failure.is_some() {
+                        show_failure(&outcome, tally.all.violations <= SHRUNK_MAX);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if shown.elapsed() >= interval {
+                shown = now();
+                let (start, end) = if watched { ("\r", " ") } else { ("", "\n") };
+                let summary = tally.summary();
+                let seconds = started.elapsed().as_secs_f64();
+                eprint!(
+                    "{start}{seconds:.0} s: {} seeds, {} blocks, {} term changes, {} violations{end}",
+                    summary.seeds, summary.finalized, summary.term_changes, summary.violations
+                );
+            }
+        }
+        if watched {
+            eprintln!();
+        }
+    });
+    println!("\n{tally}");
+    println!("{}", serde_json::to_string(&tally.summary()).expect("plain numbers are JSON"));
+    if tally.all.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Says what failed, and the command that shows the smallest schedule that still fails so.
+fn show_failure(outcome: &Outcome, shrinks: bool) {
+    let Some(failure) = &outcome.failure else { return };
+    println!("\n{:?}, seed {}: {failure}\n  {}", outcome.scenario, outcome.seed, outcome.replay_command());
+    let run = |plan: &Plan| outcome.scenario.run_planned(outcome.seed, plan, false);
+    let smallest = if shrinks { shrink(outcome, &run) } else { None };
+    if let Some(smallest) = smallest.filter(|smallest| smallest.cluster.plan != outcome.cluster.plan) {
+        println!("made smaller:");
+        show_schedule(&smallest);
+        println!("  {}", smallest.replay_command());
+    }
+}
+
+/// What was done to the cluster, in order, and what came of it.
+fn show_schedule(outcome: &Outcome) {
+    let cluster = &outcome.cluster;
+    println!("  {} operators, terms of {} slots, {:?}", cluster.size.n(), cluster.slots_per_term, cluster.scheme);
+    for (operator, behaviour) in &cluster.byzantine {
+        println!("  operator {operator} is Byzantine: {behaviour:?}");
+    }
+    outcome.schedule.iter().for_each(|inflicted| println!("  {inflicted}"));
+    if let Some(failure) = &outcome.failure {
+        println!("  {} {failure}", outcome.at);
+    }
+}
+
+fn replay(arguments: &Replay) -> ExitCode {
+    let outcome = arguments.scenario.run_planned(arguments.seed, &arguments.plan(), true);
+    let skipped = outcome.lines.len().saturating_sub(arguments.lines);
     outcome.lines.iter().skip(skipped).for_each(|line| println!("{line}"));
+    println!("\nschedule:");
+    show_schedule(&outcome);
     if let Some(report) = &outcome.report {
         println!(
             "trace {:016x}: {} events, {} blocks, {} term changes, {} transactions in {:.3} s of virtual time",
@@ -172,43 +222,7 @@ fn replay(seed: u64, scenario: Scenario, lines: usize) -> ExitCode {
             report.elapsed.as_secs_f64()
         );
     }
-    match outcome.failure {
-        Some(failure) => {
-            println!("{failure}");
-            ExitCode::FAILURE
-        }
-        None => ExitCode::SUCCESS,
-    }
-}
-
-/// Seeds played between two looks at the clock.
-const BATCH_SEEDS: u64 = 32;
-
-fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) -> ExitCode {
-    let started = now();
-    let first = first.unwrap_or_else(fresh_seed);
-    let mut totals = Totals::default();
-    let mut next = first;
-    while started.elapsed() < duration {
-        let batch = next..next + BATCH_SEEDS;
-        next = batch.end;
-        let outcomes: Vec<Outcome> = batch
-            .into_par_iter()
-            .map(|seed| scenario.unwrap_or_else(|| Scenario::of_search(seed)).run(seed, false))
-            .collect();
-        outcomes.iter().for_each(|outcome| totals.add(outcome));
-        eprint!(
-            "\r{:.0} s: {} seeds from {first}, {} blocks, {} term changes, {} violations ",
-            started.elapsed().as_secs_f64(),
-            totals.seeds,
-            totals.finalized,
-            totals.term_changes,
-            totals.violations
-        );
-    }
-    eprintln!();
-    totals.show();
-    totals.code()
+    if outcome.failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the binary measures how long it runs; simulations see no clock")]

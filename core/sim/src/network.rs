@@ -48,6 +48,16 @@ pub struct Link {
     pub bandwidth_bytes_s: u64,
 }
 
+impl core::fmt::Display for Link {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "{:?} and up to {:?} slow, {} ppm lost, {} ppm doubled, {} ppm held up, {} bytes/s",
+            self.latency, self.jitter, self.loss_ppm, self.duplicate_ppm, self.straggler_ppm, self.bandwidth_bytes_s
+        )
+    }
+}
+
 impl Link {
     /// A good link within one region: 1 ms, 1 Gbit/s.
     pub const GOOD: Self = Self {

@@ -16,10 +16,12 @@ mod twins;
 
 pub use twins::schedules as twin_schedules;
 
-use crate::cluster::{Cluster, ClusterConfig, Report};
+use crate::cluster::{Cluster, ClusterConfig, Inflicted, Report};
 use crate::failure::Failure;
 use crate::keys::Scheme;
+use crate::plan::Plan;
 use clap::ValueEnum;
+use phalanx_types::Time;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One seed in so many signs with real BLS.
@@ -76,6 +78,12 @@ pub struct Outcome {
     pub report: Option<Report>,
     /// What went wrong.
     pub failure: Option<Failure>,
+    /// When it ended.
+    pub at: Time,
+    /// What was inflicted, in order.
+    pub schedule: Vec<Inflicted>,
+    /// The cluster that it was inflicted on.
+    pub cluster: ClusterConfig,
     /// The newest lines of the trace, where text was asked for.
     pub lines: Vec<String>,
 }
@@ -85,7 +93,8 @@ impl Outcome {
     #[must_use]
     pub fn replay_command(&self) -> String {
         let name = self.scenario.to_possible_value().expect("no scenario is hidden");
-        format!("cargo run -p phalanx-sim --release -- replay --seed {} --scenario {}", self.seed, name.get_name())
+        let (seed, name, plan) = (self.seed, name.get_name(), &self.cluster.plan);
+        format!("cargo run -p phalanx-sim --release -- replay --seed {seed} --scenario {name}{plan}")
     }
 }
 
@@ -184,16 +193,41 @@ impl Scenario {
     /// Plays one seed; `verbose` keeps the trace's text.
     #[must_use]
     pub fn run(self, seed: u64, verbose: bool) -> Outcome {
+        self.run_planned(seed, &Plan::default(), verbose)
+    }
+
+    /// Plays what a plan leaves of one seed.
+    #[must_use]
+    pub fn run_planned(self, seed: u64, plan: &Plan, verbose: bool) -> Outcome {
         let mut config = self.config(seed);
+        plan.apply(&mut config);
         config.verbose = verbose;
-        let mut cluster = Cluster::new(config);
-        let played = catch_unwind(AssertUnwindSafe(|| self.play(&mut cluster)));
-        let lines = cluster.world.trace.lines().map(str::to_owned).collect();
-        let (report, failure) = match played {
-            Ok(result) => (Some(cluster.report()), result.err()),
-            Err(panic) => (None, Some(Failure::Panicked(message_of(panic.as_ref())))),
-        };
-        Outcome { scenario: self, seed, report, failure, lines }
+        play(self, config, |cluster| self.play(cluster))
+    }
+}
+
+/// Plays something with a cluster, in the name of a scenario.
+pub(crate) fn play(
+    scenario: Scenario,
+    config: ClusterConfig,
+    act: impl FnOnce(&mut Cluster) -> Result<(), Failure>,
+) -> Outcome {
+    let seed = config.seed;
+    let mut cluster = Cluster::new(config);
+    let played = catch_unwind(AssertUnwindSafe(|| act(&mut cluster)));
+    let (report, failure) = match played {
+        Ok(result) => (Some(cluster.report()), result.err()),
+        Err(panic) => (None, Some(Failure::Panicked(message_of(panic.as_ref())))),
+    };
+    Outcome {
+        scenario,
+        seed,
+        report,
+        failure,
+        at: cluster.now(),
+        schedule: cluster.inflicted().to_vec(),
+        cluster: cluster.config().clone(),
+        lines: cluster.world.trace.lines().map(str::to_owned).collect(),
     }
 }
 

@@ -11,7 +11,7 @@ use core::time::Duration;
 use phalanx_checkers::Event as Observed;
 use phalanx_consensus::RuleCounts;
 use phalanx_journal::memory::{Fault, MemoryDisk, Unsynced};
-use phalanx_journal::{Journal, JournalHeader};
+use phalanx_journal::{Journal, JournalHeader, Segment};
 use phalanx_mempool::{Limits, Mempool};
 use phalanx_pipeline::{PipelineConfig, Turn, Wakes, restore};
 use phalanx_sync::{CatchUp, CatchUpConfig};
@@ -155,6 +155,7 @@ impl Operator {
         self.pending = running.watch.into_pending();
         let mut disk = running.turn.sign.into_journal().into_disk();
         disk.crash(unsynced);
+        disk.set_capacity(None);
         self.disk = Some(disk);
         self.store.crash(commits_lost);
         if self.config.loses_payloads {
@@ -170,10 +171,21 @@ impl Operator {
         }
     }
 
-    /// The disk works again.
+    /// Leaves room for so many more bytes on the journal's disk. After a crash there is room again.
+    pub fn fill_disk_after(&mut self, room_bytes: usize) {
+        if let Some(running) = &mut self.running {
+            let disk = running.turn.sign.journal_mut().disk_mut();
+            let used: usize = Segment::ALL.into_iter().map(|segment| disk.durable(segment).len()).sum();
+            disk.set_capacity(Some(used + room_bytes));
+        }
+    }
+
+    /// The disk works again, and has room.
     pub fn repair_disk(&mut self) {
         if let Some(running) = &mut self.running {
-            running.turn.sign.journal_mut().disk_mut().repair();
+            let disk = running.turn.sign.journal_mut().disk_mut();
+            disk.repair();
+            disk.set_capacity(None);
         }
     }
 

@@ -36,6 +36,6 @@ pub(super) fn any_byzantine(size: ClusterSize, random: &mut Random) -> Vec<(Oper
 pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
     cluster.set_load(Some(Duration::from_millis(100)));
     cluster.watch_all();
-    cluster.run_for(Duration::from_secs(20))?;
+    cluster.pause(Duration::from_secs(20))?;
     cluster.expect_all_committed(Duration::from_secs(30))
 }

@@ -2,7 +2,7 @@
 //! crashes beyond `f`; then a good network, on which everyone must make progress.
 
 use super::byzantine::any_byzantine;
-use crate::cluster::{Cluster, ClusterConfig};
+use crate::cluster::{Cluster, ClusterConfig, Fault};
 use crate::failure::Failure;
 use crate::network::Link;
 use crate::random::{Random, Stream};
@@ -56,7 +56,7 @@ pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
     let honest = cluster.honest();
     for _ in 0..random.between(5, 25) {
         trouble(cluster, &honest, &mut random);
-        cluster.run_for(Duration::from_millis(random.between(20, 1_500)))?;
+        cluster.pause(Duration::from_millis(random.between(20, 1_500)))?;
     }
     calm(cluster);
     let height = cluster.height();
@@ -74,22 +74,23 @@ fn trouble(cluster: &mut Cluster, honest: &[OperatorIndex], random: &mut Random)
     let operators: Vec<_> = cluster.config().size.operators().collect();
     let any = operators[random.index(operators.len())];
     let other = operators[random.index(operators.len())];
-    match random.between(0, 9) {
+    match random.between(0, 10) {
         0 => operators.iter().for_each(|operator| {
-            cluster.crash(*operator);
+            cluster.inflict(Fault::Crash(*operator));
             cluster.restart_after(*operator, Duration::from_millis(random.between(1, 2_000)));
         }),
-        1 => cluster.crash(any),
+        1 => cluster.inflict(Fault::Crash(any)),
         2 => cluster.restart(any),
-        3 => cluster.crash_while_writing(any),
-        4 => cluster.world.network.set_link(any, other, any_link(random)),
+        3 => cluster.inflict(Fault::CrashWhileWriting(any)),
+        4 => cluster.inflict(Fault::Link(any, other, any_link(random))),
         5 => {
             let link = any_link(random);
-            cluster.world.network.set_all(link);
+            cluster.inflict(Fault::Links(link));
         }
-        6 => cluster.world.network.set_cut(any, other, true),
-        7 => cluster.world.network.isolate(any),
+        6 => cluster.inflict(Fault::Cut(any, other)),
+        7 => cluster.inflict(Fault::Isolate(any)),
         8 => cluster.world.network.heal(),
+        9 => cluster.inflict(Fault::FillDisk(any)),
         _ => honest.iter().for_each(|operator| cluster.restart(*operator)),
     }
 }

@@ -1,6 +1,6 @@
 //! Operators crash, at any point, and restart from what was durable.
 
-use crate::cluster::{Cluster, ClusterConfig};
+use crate::cluster::{Cluster, ClusterConfig, Fault};
 use crate::failure::Failure;
 use crate::network::Link;
 use crate::random::{Random, Stream};
@@ -48,20 +48,22 @@ fn watch_if_quorum(cluster: &mut Cluster) {
 
 pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
     let mut random = random_of(cluster);
-    cluster.world.network.set_all(Link { loss_ppm: 20_000, duplicate_ppm: 10_000, ..Link::GOOD });
+    cluster.inflict(Fault::Links(Link { loss_ppm: 20_000, duplicate_ppm: 10_000, ..Link::GOOD }));
     cluster.set_load(Some(LOAD_INTERVAL));
     let down_max = cluster.config().size.f().max(1);
     for _ in 0..30 {
-        cluster.run_for(Duration::from_millis(random.between(50, 1_000)))?;
+        cluster.pause(Duration::from_millis(random.between(50, 1_000)))?;
         watch_if_quorum(cluster);
         if down(cluster) >= down_max {
             continue;
         }
         let victim = any_operator(cluster, &mut random);
-        if random.chance(400_000) {
-            cluster.crash_while_writing(victim);
+        if random.chance(300_000) {
+            cluster.inflict(Fault::CrashWhileWriting(victim));
+        } else if random.chance(150_000) {
+            cluster.inflict(Fault::FillDisk(victim));
         } else {
-            cluster.crash(victim);
+            cluster.inflict(Fault::Crash(victim));
             cluster.restart_after(victim, Duration::from_millis(random.between(1, 3_000)));
         }
         watch_if_quorum(cluster);
@@ -90,10 +92,10 @@ pub(super) fn play_blackout(cluster: &mut Cluster) -> Result<(), Failure> {
     let mut random = random_of(cluster);
     cluster.set_load(Some(LOAD_INTERVAL));
     for _ in 0..4 {
-        cluster.run_for(Duration::from_millis(random.between(200, 3_000)))?;
+        cluster.pause(Duration::from_millis(random.between(200, 3_000)))?;
         cluster.unwatch_all();
         let operators: Vec<_> = cluster.config().size.operators().collect();
-        operators.iter().for_each(|operator| cluster.crash(*operator));
+        operators.iter().for_each(|operator| cluster.inflict(Fault::Crash(*operator)));
         for operator in operators {
             cluster.restart_after(operator, Duration::from_millis(random.between(100, 1_500)));
         }
@@ -111,10 +113,10 @@ pub(super) fn play_every_write(cluster: &mut Cluster) -> Result<(), Failure> {
         let operators: Vec<_> = cluster.config().size.operators().collect();
         for operator in operators {
             if random.chance(500_000) {
-                cluster.crash_while_writing(operator);
+                cluster.inflict(Fault::CrashWhileWriting(operator));
             }
         }
-        cluster.run_for(Duration::from_millis(random.between(100, 900)))?;
+        cluster.pause(Duration::from_millis(random.between(100, 900)))?;
     }
     cluster.repair_disks();
     recover(cluster)
@@ -125,9 +127,9 @@ pub(super) fn play_leader_killed(cluster: &mut Cluster) -> Result<(), Failure> {
     cluster.set_load(Some(LOAD_INTERVAL / 2));
     for _ in 0..6 {
         cluster.watch_all();
-        cluster.run_for(Duration::from_millis(random.between(500, 2_500)))?;
+        cluster.pause(Duration::from_millis(random.between(500, 2_500)))?;
         let leader = cluster.config().size.leader(cluster.term());
-        cluster.crash(leader);
+        cluster.inflict(Fault::Crash(leader));
         watch_if_quorum(cluster);
         // One that has lost its payloads comes back while its term goes on.
         let away_max = if cluster.config().loses_payloads.is_empty() { 4_000 } else { 200 };

@@ -1,6 +1,6 @@
 //! The network splits, in any way, and heals.
 
-use crate::cluster::{Cluster, ClusterConfig};
+use crate::cluster::{Cluster, ClusterConfig, Fault};
 use crate::failure::Failure;
 use crate::random::{Random, Stream};
 use core::time::Duration;
@@ -18,10 +18,10 @@ pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
     cluster.set_load(Some(Duration::from_millis(100)));
     for _ in 0..4 {
         cluster.watch_all();
-        cluster.run_for(Duration::from_millis(random.between(500, 2_000)))?;
+        cluster.pause(Duration::from_millis(random.between(500, 2_000)))?;
         cluster.unwatch_all();
         split(cluster, &mut random);
-        cluster.run_for(Duration::from_millis(random.between(500, 8_000)))?;
+        cluster.pause(Duration::from_millis(random.between(500, 8_000)))?;
         cluster.world.network.heal();
         let height = cluster.height();
         cluster.run_until_reached(RECOVERY, "progress resumes when the network heals", |cluster| {
@@ -35,19 +35,20 @@ pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
 /// Halves, a few left out, or any set of directions cut.
 fn split(cluster: &mut Cluster, random: &mut Random) {
     let mut operators: Vec<OperatorIndex> = cluster.config().size.operators().collect();
-    let network = &mut cluster.world.network;
     match random.between(0, 3) {
         0 => {
             let other = operators.split_off(operators.len() / 2);
-            network.partition(&[operators, other]);
+            cluster.inflict(Fault::Partition(vec![operators, other]));
         }
         1 => {
             let out = operators.swap_remove(random.index(operators.len()));
-            network.partition(&[operators, vec![out]]);
+            cluster.inflict(Fault::Partition(vec![operators, vec![out]]));
         }
         2 => operators.iter().for_each(|from| {
             for to in &operators {
-                network.set_cut(*from, *to, random.chance(400_000));
+                if random.chance(400_000) {
+                    cluster.inflict(Fault::Cut(*from, *to));
+                }
             }
         }),
         _ => {
@@ -55,7 +56,7 @@ fn split(cluster: &mut Cluster, random: &mut Random) {
             for operator in operators {
                 groups[random.index(3)].push(operator);
             }
-            network.partition(&groups);
+            cluster.inflict(Fault::Partition(groups));
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::silence::at_least_four;
 use crate::byzantine::BehaviourKind;
-use crate::cluster::{Cluster, ClusterConfig};
+use crate::cluster::{Cluster, ClusterConfig, Fault};
 use crate::failure::Failure;
 use crate::random::{Random, Stream};
 use core::time::Duration;
@@ -38,12 +38,12 @@ pub(super) fn play_stalled(cluster: &mut Cluster) -> Result<(), Failure> {
     cluster.set_load(Some(Duration::from_millis(100)));
     for _ in 0..3 {
         cluster.watch_all();
-        cluster.run_for(Duration::from_millis(random.between(200, 2_000)))?;
+        cluster.pause(Duration::from_millis(random.between(200, 2_000)))?;
         cluster.unwatch_all();
         let honest = cluster.honest();
         let away = honest[random.index(honest.len())];
-        cluster.crash(away);
-        cluster.run_for(Duration::from_millis(random.between(1_000, 8_000)))?;
+        cluster.inflict(Fault::Crash(away));
+        cluster.pause(Duration::from_millis(random.between(1_000, 8_000)))?;
         cluster.restart(away);
         let height = cluster.height();
         cluster.run_until_reached(Duration::from_secs(20), "finality comes back", |cluster| {

@@ -2,7 +2,7 @@
 //! ways to split the five machines in two are played, for each seat, so that a seed is a number of one such schedule.
 
 use crate::byzantine::BehaviourKind;
-use crate::cluster::{Cluster, ClusterConfig};
+use crate::cluster::{Cluster, ClusterConfig, Fault};
 use crate::failure::Failure;
 use crate::network::Link;
 use core::time::Duration;
@@ -71,8 +71,8 @@ pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
     for split in rounds {
         let machines = (0..MACHINES).map(OperatorIndex);
         let (first, second) = machines.partition(|machine| split >> machine.0 & 1 == 1);
-        cluster.world.network.partition(&[first, second]);
-        cluster.run_for(ROUND)?;
+        cluster.inflict(Fault::Partition(vec![first, second]));
+        cluster.pause(ROUND)?;
     }
     cluster.world.network.heal();
     let height = cluster.height();
