@@ -11,7 +11,9 @@ pub(crate) mod ifma;
 
 use crate::error::BlsError;
 use crate::point::{G1, G2, PreparedG2, Subgroup};
+use crate::scalar::Scalar;
 use crate::weights::Weights;
+use core::ops::Range;
 use rayon::prelude::*;
 
 /// The fewest items of a batch that are spread over the cores; below it, handing work over costs more
@@ -81,11 +83,27 @@ impl Backend {
         }
     }
 
+    /// Hashes messages to G2 (RFC 9380, SSWU, random oracle).
+    #[must_use]
+    pub fn g2_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G2> {
+        match self {
+            Self::Blst => spread(messages, |message| blst::g2_hash(message, dst)),
+        }
+    }
+
     /// Which points have prime order.
     #[must_use]
     pub fn g1_in_subgroup(self, points: &[G1]) -> Vec<bool> {
         match self {
             Self::Blst => spread(points, blst::g1_in_subgroup),
+        }
+    }
+
+    /// Which points have prime order.
+    #[must_use]
+    pub fn g2_in_subgroup(self, points: &[G2]) -> Vec<bool> {
+        match self {
+            Self::Blst => spread(points, blst::g2_in_subgroup),
         }
     }
 
@@ -113,6 +131,62 @@ impl Backend {
         }
     }
 
+    /// `Σ wᵢH(mᵢ)` in G1; `None` when that is infinity.
+    ///
+    /// # Panics
+    /// When there is not one weight for each message.
+    #[must_use]
+    pub fn g1_hash_sum(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Option<G1> {
+        assert_eq!(messages.len(), weights.len(), "one weight for each message");
+        match self {
+            Self::Blst => blst::g1_sum(&self.g1_hash(messages, dst), weights),
+        }
+    }
+
+    /// `Σ wᵢH(mᵢ)` in G2; `None` when that is infinity.
+    ///
+    /// # Panics
+    /// When there is not one weight for each message.
+    #[must_use]
+    pub fn g2_hash_sum(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Option<G2> {
+        assert_eq!(messages.len(), weights.len(), "one weight for each message");
+        match self {
+            Self::Blst => blst::g2_sum(&self.g2_hash(messages, dst), weights),
+        }
+    }
+
+    /// `wᵢPᵢ` in G1, one by one; `None` where that is infinity.
+    ///
+    /// # Panics
+    /// When there is not one weight for each point.
+    #[must_use]
+    pub fn g1_scale(self, points: &[G1], weights: &Weights) -> Vec<Option<G1>> {
+        assert_eq!(points.len(), weights.len(), "one weight for each point");
+        match self {
+            Self::Blst => spread_ranges(points.len(), |range| {
+                let weights = weights.range(range.clone());
+                blst::g1_scale(&points[range], &weights)
+            }),
+        }
+    }
+
+    /// `wᵢH(mᵢ)` in G1, one by one, as a pairing sees them: see [`PairingHashes`].
+    ///
+    /// # Panics
+    /// When there is not one weight for each message.
+    pub(crate) fn g1_pairing_hashes(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> PairingHashes {
+        assert_eq!(messages.len(), weights.len(), "one weight for each message");
+        match self {
+            Self::Blst => {
+                let points = spread_ranges(messages.len(), |range| {
+                    let weights = weights.range(range.clone());
+                    blst::g1_hash_scaled(&messages[range], dst, &weights)
+                });
+                PairingHashes { points, multiplier: None }
+            }
+        }
+    }
+
     /// Whether `e(left, g₂) = e(right, key)`, with `g₂` the generator.
     #[must_use]
     pub fn check_prepared(self, key: &PreparedG2, left: &G1, right: &G1) -> bool {
@@ -129,6 +203,31 @@ impl Backend {
         }
     }
 
+    /// Whether `e(left₀, left₁) = e(right₀, right₁)`.
+    #[must_use]
+    pub fn check_pair(self, left: (&G1, &G2), right: (&G1, &G2)) -> bool {
+        match self {
+            Self::Blst => blst::check_pair(left, right),
+        }
+    }
+
+    /// Whether `Π e(leftᵢ, rightᵢ) = 1`. True of no pairs.
+    ///
+    /// # Panics
+    /// When there is not one point in either group for each in the other.
+    #[must_use]
+    pub fn product_is_one(self, left: &[G1], right: &[G2]) -> bool {
+        assert_eq!(left.len(), right.len(), "points come in pairs");
+        match self {
+            Self::Blst => {
+                let product = products(left.len())
+                    .map(|range| blst::miller_product(&left[range.clone()], &right[range]))
+                    .reduce_with(|left, right| blst::target_product(&left, &right));
+                product.is_none_or(|product| blst::product_is_one(&product))
+            }
+        }
+    }
+
     /// Runs the two halves of one check over `items` items, at once when there are enough of them.
     pub(crate) fn join<A: Send, B: Send>(
         self,
@@ -138,6 +237,33 @@ impl Backend {
     ) -> (A, B) {
         if items < PARALLEL_ITEMS_MIN { (left(), right()) } else { rayon::join(left, right) }
     }
+}
+
+/// Hashes to G1, each times its weight, as a pairing sees them: `e(multiplier · pointsᵢ, Q) = e(wᵢH(mᵢ), Q)`
+/// for every `Q` of G2. A point may lie outside the subgroup: what a pairing sees of it is its part inside.
+#[derive(Clone, Debug)]
+pub(crate) struct PairingHashes {
+    /// `None` stands for infinity.
+    pub(crate) points: Vec<Option<G1>>,
+    /// `None` stands for one.
+    pub(crate) multiplier: Option<Scalar>,
+}
+
+/// The ranges into which a batch of pairings is cut: one for each core, so that as many as possible share
+/// their squarings.
+fn products(pairs: usize) -> impl ParallelIterator<Item = Range<usize>> {
+    let share = if pairs < PARALLEL_ITEMS_MIN { pairs } else { pairs.div_ceil(rayon::current_num_threads()) };
+    ranges(pairs, share.next_multiple_of(CHUNK_ITEMS).max(CHUNK_ITEMS))
+}
+
+/// `0..count` in ranges of `share`.
+fn ranges(count: usize, share: usize) -> impl IndexedParallelIterator<Item = Range<usize>> {
+    (0..count.div_ceil(share)).into_par_iter().map(move |index| index * share..count.min((index + 1) * share))
+}
+
+/// Maps ranges of items in order, over the cores when there are enough of them.
+fn spread_ranges<R: Send>(count: usize, work: impl Fn(Range<usize>) -> Vec<R> + Sync + Send) -> Vec<R> {
+    if count < PARALLEL_ITEMS_MIN { work(0..count) } else { ranges(count, CHUNK_ITEMS).flat_map_iter(work).collect() }
 }
 
 /// Maps items in order, over the cores when there are enough of them.

@@ -10,6 +10,8 @@
 #![deny(unsafe_code)]
 
 mod backend;
+mod batch;
+mod bisect;
 mod error;
 mod point;
 mod scalar;
@@ -18,9 +20,11 @@ mod variant;
 mod weights;
 
 pub use backend::{BACKEND_NAMES, Backend, PARALLEL_ITEMS_MIN};
+pub use batch::{BATCH_ITEMS_MAX, Signed, check_messages_each, verify_distinct, verify_messages};
+pub use bisect::bisect;
 pub use error::BlsError;
 pub use point::{G1, G1_BYTES, G2, G2_BYTES, Point, PreparedG2, Subgroup};
 pub use scalar::{SCALAR_BYTES, Scalar};
 pub use secret::SecretKey;
-pub use variant::{MinSig, Variant};
+pub use variant::{MinPk, MinSig, Variant};
 pub use weights::{COEFFICIENT_BITS, Weights};

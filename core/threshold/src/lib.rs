@@ -10,7 +10,6 @@
 //! verified value is correctly placed (`phalanx-consensus`), where keys rest (the node).
 #![forbid(unsafe_code)]
 
-mod bisect;
 mod dealer;
 mod digest;
 mod error;
@@ -27,7 +26,7 @@ pub use error::{MisuseError, PeerError};
 pub use identity::{Identity, IdentityKey};
 pub use keys::{ClusterPublicKey, PublicKey, SecretShare, SharePublicKey};
 pub use rand::CryptoRng;
-pub use scheme::bls::{Bls, BlsMinSig, BlsSigner};
+pub use scheme::bls::{Bls, BlsMinPk, BlsMinSig, BlsSigner};
 #[cfg(feature = "toy-scheme")]
 pub use scheme::toy;
 pub use scheme::{PartialSigner, Partials, ThresholdScheme};

@@ -1,14 +1,15 @@
 //! Threshold BLS over any [`Variant`], in batches.
 
 use super::{PartialSigner, Partials, ThresholdScheme};
-use crate::bisect::bisect;
 use crate::error::MisuseError;
 use crate::keys::{PublicKey, SecretShare};
 use crate::lagrange::{CoefficientCache, dual_weights};
 use alloy_primitives::{B256, keccak256};
 use core::fmt;
 use core::marker::PhantomData;
-use phalanx_bls::{Backend, MinSig, PARALLEL_ITEMS_MIN, Point, Scalar, Subgroup, Variant, Weights};
+use phalanx_bls::{
+    Backend, MinPk, MinSig, PARALLEL_ITEMS_MIN, Point, Scalar, Subgroup, Variant, Weights, bisect, check_messages_each,
+};
 use phalanx_types::{ClusterSize, OperatorIndex, SignatureBytes};
 use rand::CryptoRng;
 use rayon::prelude::*;
@@ -24,6 +25,8 @@ pub struct Bls<V: Variant> {
 
 /// Threshold BLS with signatures in G1: the default.
 pub type BlsMinSig = Bls<MinSig>;
+/// Threshold BLS with signatures in G2: the suite of Ethereum's validators.
+pub type BlsMinPk = Bls<MinPk>;
 
 impl<V: Variant> Bls<V> {
     /// The scheme of a cluster with one share key for each operator, by index.
@@ -64,21 +67,8 @@ impl<V: Variant> Bls<V> {
         V::sum_keys(self.backend, &keys, &weights).is_none()
     }
 
-    /// Which signatures are valid under the cluster's key. All points in the subgroup.
-    fn check_all(&self, rng: &mut dyn CryptoRng, signatures: &[V::Signature], hashes: &[V::Signature]) -> Vec<bool> {
-        let weights = Weights::random(rng, signatures.len());
-        bisect(
-            signatures.len(),
-            false,
-            |range| {
-                let weights = weights.range(range.clone());
-                V::check_messages(self.backend, &self.prepared, &signatures[range.clone()], &hashes[range], &weights)
-            },
-            |index| V::check(self.backend, &self.prepared, &signatures[index], &hashes[index]),
-        )
-    }
-
-    /// As [`Self::check_all`] for those that are there; the rest is not valid.
+    /// Which signatures are valid under the cluster's key, all points in the subgroup; one that is not there is
+    /// not valid.
     fn check_some(
         &self,
         rng: &mut dyn CryptoRng,
@@ -88,9 +78,9 @@ impl<V: Variant> Bls<V> {
         let digests: Vec<B256> =
             digests.zip(signatures).filter(|(_, signature)| signature.is_some()).map(|(digest, _)| digest).collect();
         let messages: Vec<&[u8]> = digests.iter().map(|digest| digest.as_slice()).collect();
-        let hashes = V::hash(self.backend, &messages);
         let present: Vec<V::Signature> = signatures.iter().copied().flatten().collect();
-        let mut verdicts = self.check_all(rng, &present, &hashes).into_iter();
+        let verdicts = check_messages_each::<V>(self.backend, rng, &self.prepared, &messages, &present);
+        let mut verdicts = verdicts.into_iter();
         signatures.iter().map(|signature| signature.is_some() && verdicts.next() == Some(true)).collect()
     }
 

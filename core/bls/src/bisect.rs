@@ -8,7 +8,7 @@ use core::ops::Range;
 /// Unless some item is `suspected` already, the whole is checked first; only a failure is halved, and a
 /// right half whose left sibling passed is known to hold a bad item without a check. `b` bad items take
 /// about `2b·log₂(count/b)` checks.
-pub(crate) fn bisect(
+pub fn bisect(
     count: usize,
     suspected: bool,
     mut all_good: impl FnMut(Range<usize>) -> bool,
