@@ -1,8 +1,8 @@
 //! The quadratic extension `Fp[u] / (u² + 1)`, eight elements at a time.
 //!
-//! Bounds are those of [`Fp`](super::fp), for each coefficient. What is multiplied or squared is one of one
-//! unit each, or of two in one coefficient: `c0 + c1` must be a factor. A sum is carried first. A product takes three products and two reductions of the
-//! base field: the products of coefficients are added before they are reduced.
+//! Bounds are those of [`Fp`](super::fp), for each coefficient. What is multiplied has up to four units in
+//! both coefficients together, as `c0 + c1` must be a factor. A product takes three products and two
+//! reductions of the base field: the products of coefficients are added before they are reduced.
 
 use super::fp::{Fp, Wide};
 use super::{LANES, Mask};
@@ -40,11 +40,11 @@ impl Fp2 {
         add(other)
     );
     coefficientwise!(
-        /// The difference, uncarried. The subtrahend has one unit and is below 16p.
+        /// The difference, uncarried. The subtrahend has one unit and is below 8p.
         sub(other)
     );
     coefficientwise!(
-        /// The difference, uncarried. The subtrahend has one unit and is below 256p.
+        /// The difference, uncarried. The subtrahend has one unit and is below 64p.
         sub_large(other)
     );
     coefficientwise!(
@@ -56,7 +56,7 @@ impl Fp2 {
         triple()
     );
     coefficientwise!(
-        /// The negative, uncarried: two units. The element has one unit and is below 16p.
+        /// The negative, uncarried: two units. The element has one unit and is below 8p.
         neg()
     );
     coefficientwise!(
@@ -102,28 +102,31 @@ impl Fp2 {
         Self::from_blst(&[*element; LANES])
     }
 
-    /// The conjugate, which is the Frobenius map. `c1` has one unit and is below 16p; the result's has two.
+    /// The conjugate, which is the Frobenius map. `c1` has one unit and is below 8p; the result's has two.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn conjugate(&self) -> Self {
         Self { c0: self.c0, c1: self.c1.neg() }
     }
 
-    /// Times `1 + u`, uncarried: two units more than the element, which has one and is below 16p.
+    /// Times `1 + u`, uncarried: two units more than the element, which has one and is below 8p.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn mul_by_nonresidue(&self) -> Self {
         Self { c0: self.c0.sub(&self.c1), c1: self.c0.add(&self.c1) }
     }
 
-    /// The product, reduced. Coefficients have up to three units together.
+    /// The product, reduced. Coefficients have up to four units together.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn mul(&self, other: &Self) -> Self {
-        self.mul_wide(other).reduce()
+        let first = self.c0.mul_wide(&other.c0);
+        let second = self.c1.mul_wide(&other.c1);
+        let (left, right) = (self.c0.add(&self.c1), other.c0.add(&other.c1));
+        Self { c0: first.sub_reduce(&second), c1: left.mul_less(&right, &first, &second) }
     }
 
-    /// The product, not reduced; `c0` may be negative. Coefficients have up to three units together.
+    /// The product, not reduced; `c0` may be negative. Coefficients have up to four units together.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn mul_wide(&self, other: &Self) -> Wide2 {
@@ -134,13 +137,11 @@ impl Fp2 {
         Wide2 { c0: first.sub(&second), c1: cross.sub(&first.add(&second)).not_negative() }
     }
 
-    /// The square, reduced: two multiplications. Coefficients have up to three units together, `c1` is
-    /// below 256p.
+    /// The square, reduced: two multiplications. `c0` has up to two units, `c1` one and is below 64p.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn square(&self) -> Self {
-        let difference = self.c0.sub_large(&self.c1.carried());
-        Self { c0: self.c0.add(&self.c1).mul(&difference), c1: self.c0.double().mul(&self.c1) }
+        Self { c0: self.c0.square_less_square(&self.c1), c1: self.c0.mul_twice(&self.c1) }
     }
 
     /// Times an element of the base field. All have up to four units.
@@ -204,7 +205,7 @@ impl Fp2 {
         self.c0.is_zero() & self.c1.is_zero()
     }
 
-    /// Which lanes are equal. Both have up to four units; `other` is below 256p.
+    /// Which lanes are equal. Both have up to four units; `other` is below 64p.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn equals(&self, other: &Self) -> Mask {

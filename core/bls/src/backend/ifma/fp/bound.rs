@@ -6,16 +6,18 @@
 
 use super::constants::LIMB_BITS;
 
-/// What a limb of a reduced value may reach: carries are passed on by one limb, once.
-pub(super) const REDUCED_LIMB_MAX: u64 = (1 << LIMB_BITS) + (1 << 12);
+/// What a limb of a reduced value may reach.
+pub(super) const REDUCED_LIMB_MAX: u64 = (1 << LIMB_BITS) - 1;
 /// What a limb of a subtraction's bias may reach.
-pub(super) const BIAS_LIMB_MAX: u64 = (2 << LIMB_BITS) - (1 << 14);
-/// What a limb may reach where it is multiplied: the processor reads 52 bits.
-const FACTOR_LIMB_MAX: u64 = (1 << 52) - 1;
+pub(super) const BIAS_LIMB_MAX: u64 = (2 << LIMB_BITS) - 1;
+/// What a limb may reach where it is multiplied: the processor reads 52 bits, and Karatsuba's method adds two.
+const FACTOR_LIMB_MAX: u64 = (1 << 51) - 1;
+/// What a value may reach. Unit: the modulus.
+const VALUE_MAX: f64 = 1024.0;
 /// What a column of a product may reach, either sign.
 const COLUMN_MAX: f64 = (1_u64 << 62) as f64;
-/// `⌊2⁴⁰⁰ / p⌋`, rounded down.
-const RADIX_BY_MODULUS: f64 = 640_000.0;
+/// `⌊2³⁹² / p⌋`, rounded down.
+const RADIX_BY_MODULUS: f64 = 2_500.0;
 
 /// The bound of a field element.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +85,13 @@ impl Bound {
     pub(super) fn product(self, other: Self) -> WideBound {
         let (left, right) = (self.checked().limb as f64, other.checked().limb as f64);
         let high = left * right / (1_u64 << 52) as f64;
-        WideBound { column: 8.0 * ((1_u64 << 52) as f64 + 4.0 * high), least: 0.0, greatest: self.value * other.value }
+        WideBound { column: 8.0 * ((1_u64 << 52) as f64 + 8.0 * high), least: 0.0, greatest: self.value * other.value }
     }
 
-    /// That the value fits a sum whose limbs are all below 52 bits, and its square far below `2⁴⁰⁰p`.
+    /// That the value can be a factor.
     fn checked(self) -> Self {
-        assert!(self.limb <= FACTOR_LIMB_MAX, "limbs of 52 bits: {self:?}");
-        assert!(self.value <= 65_536.0, "far below the radix: {self:?}");
+        assert!(self.limb <= FACTOR_LIMB_MAX, "limbs of 51 bits: {self:?}");
+        assert!(self.value <= VALUE_MAX, "far below the radix: {self:?}");
         self
     }
 }
@@ -114,12 +116,12 @@ impl WideBound {
         .checked()
     }
 
-    /// After adding the modulus times `2⁴⁰⁰`.
+    /// After adding the modulus times `2³⁹²`.
     pub(super) fn raised(self) -> Self {
         Self {
             column: self.column + (1_u64 << LIMB_BITS) as f64,
             least: self.least + RADIX_BY_MODULUS,
-            greatest: self.greatest + RADIX_BY_MODULUS * 1.01,
+            greatest: self.greatest + RADIX_BY_MODULUS * 1.02,
         }
     }
 
@@ -128,11 +130,11 @@ impl WideBound {
         Self { least: self.least.max(0.0), ..self }
     }
 
-    /// `(T + folds + qp) / 2⁴⁰⁰`: the folds add less than `2⁻¹⁵p` and the last row less than `p`.
+    /// `(T + folds + qp) / 2³⁹²`: the folds add less than `2⁻¹⁵p` and the last row less than `p`.
     pub(super) fn reduced(self) -> Bound {
         assert!(self.least >= 0.0, "raise the difference first: {self:?}");
         let value = 1.001 + self.greatest / RADIX_BY_MODULUS;
-        assert!(self.checked().column <= COLUMN_MAX - (48_u64 << 52) as f64, "columns: {self:?}");
+        assert!(self.checked().column <= COLUMN_MAX - (80_u64 << 52) as f64, "columns: {self:?}");
         Bound { limb: REDUCED_LIMB_MAX, value }.checked()
     }
 

@@ -1,11 +1,13 @@
 //! The modulus and what follows from it, computed by the compiler from the modulus alone.
 
 /// Bits of a limb, as shifts take it.
-pub(super) const LIMB_SHIFT: u32 = 50;
+pub(super) const LIMB_SHIFT: u32 = 49;
 /// Bits of a limb.
 pub(super) const LIMB_BITS: usize = LIMB_SHIFT as usize;
 /// Limbs of an element.
 pub(crate) const LIMBS: usize = 8;
+/// Bits of all limbs: Montgomery form is by `2³⁹²`.
+pub(super) const RADIX_BITS: usize = LIMBS * LIMB_BITS;
 /// The low [`LIMB_BITS`] bits.
 pub(super) const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
 
@@ -22,8 +24,8 @@ pub(super) const MODULUS_WORDS: [u64; 6] = [
 /// The modulus `p`.
 pub(super) const MODULUS: [u64; LIMBS] = to_limbs(&widen(&MODULUS_WORDS));
 
-/// `κ = p⁻¹ mod 2⁵⁰`, by Newton's iteration. That it has 34 bits only is what makes `FOLD` short.
-pub(super) const INVERSE: u64 = {
+/// `κ = p⁻¹ mod 2⁴⁹`, by Newton's iteration. It has 34 bits only.
+const INVERSE: u64 = {
     let mut inverse = 1_u64;
     let mut step = 0;
     while step < 6 {
@@ -33,46 +35,62 @@ pub(super) const INVERSE: u64 = {
     inverse & LIMB_MASK
 };
 
-/// `(κp − 1) / 2⁵⁰`: adding `u` times it to the limbs above replaces adding `uκp`, where `u` is the negative
-/// of the lowest limb. It has 365 bits.
-pub(super) const FOLD: [u64; LIMBS] = {
+/// `−p⁻¹ mod 2⁴⁹`.
+pub(super) const NEGATIVE_INVERSE: u64 = (1 << LIMB_BITS) - INVERSE;
+
+/// `((2⁴⁹ − κ)p + 1) / 2⁴⁹`. Adding `t` times it to the limbs above replaces a lowest limb `t`.
+pub(super) const FOLD: [u64; LIMBS] = to_limbs(&quotient(&product(NEGATIVE_INVERSE, true)));
+
+/// `(κp − 1) / 2⁴⁹`, of 366 bits. Adding `u` times it to the limbs above replaces a lowest limb `−u`.
+pub(super) const FOLD_SHORT: [u64; LIMBS] = to_limbs(&quotient(&product(INVERSE, false)));
+
+/// `factor·p`, plus one or minus one, which must be a multiple of `2⁴⁹`.
+const fn product(factor: u64, plus: bool) -> [u64; 7] {
     let mut product = [0_u64; 7];
-    let mut carry = 0_u128;
+    let mut carry = if plus { 1 } else { 0 };
     let mut index = 0;
     while index < 6 {
-        carry += MODULUS_WORDS[index] as u128 * INVERSE as u128;
+        carry += MODULUS_WORDS[index] as u128 * factor as u128;
         product[index] = low_word(carry);
         carry >>= 64;
         index += 1;
     }
     product[6] = low_word(carry);
-    assert!(product[0] & LIMB_MASK == 1, "an inverse");
+    if !plus {
+        product[0] -= 1;
+    }
+    assert!(product[0] & LIMB_MASK == 0, "an inverse");
+    product
+}
+
+/// Divided by `2⁴⁹`.
+const fn quotient(words: &[u64; 7]) -> [u64; 7] {
     let mut shifted = [0_u64; 7];
     let mut index = 0;
     while index < 7 {
-        let above = if index < 6 { product[index + 1] } else { 0 };
-        shifted[index] = product[index] >> LIMB_BITS | above << (64 - LIMB_BITS);
+        let above = if index < 6 { words[index + 1] } else { 0 };
+        shifted[index] = words[index] >> LIMB_BITS | above << (64 - LIMB_BITS);
         index += 1;
     }
-    to_limbs(&shifted)
-};
+    shifted
+}
 
-/// `2⁴⁰⁰ mod p`, which is one in Montgomery form.
-pub(super) const ONE: [u64; LIMBS] = power_of_two(400);
-/// `2⁸⁰⁰ mod p`: multiplying by it brings an integer into Montgomery form.
-pub(super) const FROM_INTEGER: [u64; LIMBS] = power_of_two(800);
-/// Multiplying by it turns blst's Montgomery form, by `2³⁸⁴`, into this one, by `2⁴⁰⁰`.
-pub(super) const FROM_BLST: [u64; LIMBS] = power_of_two(416);
+/// One in Montgomery form.
+pub(super) const ONE: [u64; LIMBS] = power_of_two(RADIX_BITS);
+/// Multiplying by it brings an integer into Montgomery form.
+pub(super) const FROM_INTEGER: [u64; LIMBS] = power_of_two(2 * RADIX_BITS);
+/// Multiplying by it turns blst's Montgomery form, by `2³⁸⁴`, into this one.
+pub(super) const FROM_BLST: [u64; LIMBS] = power_of_two(2 * RADIX_BITS - 384);
 /// And back: the integer `2³⁸⁴`.
 pub(super) const TO_BLST: [u64; LIMBS] = power_of_two(384);
 /// One half in Montgomery form.
-pub(super) const HALF: [u64; LIMBS] = power_of_two(399);
+pub(super) const HALF: [u64; LIMBS] = power_of_two(RADIX_BITS - 1);
 
-/// What subtraction adds first, so that no limb becomes negative: 16 times the modulus, each limb but the
-/// highest raised by 2⁵⁰ at the expense of the next.
-pub(super) const BIAS_SMALL: [u64; LIMBS] = bias(4);
-/// The same for larger subtrahends: 256 times the modulus.
-pub(super) const BIAS_LARGE: [u64; LIMBS] = bias(8);
+/// What subtraction adds first, so that no limb becomes negative: 8 times the modulus, each limb but the
+/// highest raised by 2⁴⁹ at the expense of the next.
+pub(super) const BIAS_SMALL: [u64; LIMBS] = bias(3);
+/// The same for larger subtrahends: 64 times the modulus.
+pub(super) const BIAS_LARGE: [u64; LIMBS] = bias(6);
 
 const fn bias(shift: usize) -> [u64; LIMBS] {
     let mut words = widen(&MODULUS_WORDS);
@@ -161,7 +179,7 @@ mod tests {
     fn the_inverse_is_short() {
         assert_eq!(INVERSE, 0x3_0003_0003);
         assert_eq!(MODULUS[0].wrapping_mul(INVERSE) & LIMB_MASK, 1);
-        assert!(FOLD[LIMBS - 1] < 1 << 15, "365 bits");
+        assert!(FOLD_SHORT[LIMBS - 1] < 1 << 23, "366 bits");
     }
 
     #[test]

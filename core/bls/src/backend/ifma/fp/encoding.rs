@@ -2,16 +2,13 @@
 #![allow(unsafe_code, reason = "vector loads and stores take pointers")]
 
 use super::bound::Bound;
-use super::constants::{
-    FROM_BLST, FROM_INTEGER, LIMB_BITS, LIMB_MASK, LIMB_SHIFT, LIMBS, MODULUS, MODULUS_WORDS, TO_BLST, to_limbs,
-};
-use super::{Fp, splat};
+use super::constants::{FROM_BLST, FROM_INTEGER, LIMB_BITS, LIMBS, MODULUS, MODULUS_WORDS, TO_BLST, to_limbs};
+use super::{Fp, settled, splat};
 use crate::backend::ifma::{LANES, Mask};
 use ::blst::blst_fp;
 use core::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epi64_mask, _mm512_loadu_si512,
-    _mm512_mask_blend_epi64, _mm512_or_si512, _mm512_setzero_si512, _mm512_srai_epi64, _mm512_storeu_si512,
-    _mm512_sub_epi64, _mm512_test_epi64_mask,
+    __m512i, _mm512_cmpeq_epi64_mask, _mm512_cmplt_epi64_mask, _mm512_loadu_si512, _mm512_mask_blend_epi64,
+    _mm512_or_si512, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi64, _mm512_test_epi64_mask,
 };
 
 /// An element's length in bytes.
@@ -35,19 +32,6 @@ const MODULUS_HALF: [u64; LIMBS] = {
 /// Eight numbers below `p`, out of Montgomery form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Integer([__m512i; LIMBS]);
-
-/// Passes carries on from the lowest limb to the highest, so that every limb but that is below `2⁵⁰`.
-#[inline]
-#[target_feature(enable = "avx512ifma")]
-fn settled(limbs: &[__m512i; LIMBS]) -> [__m512i; LIMBS] {
-    let mut settled = *limbs;
-    each!(index in [0 1 2 3 4 5 6] {
-        let carry = _mm512_srai_epi64::<LIMB_SHIFT>(settled[index]);
-        settled[index + 1] = _mm512_add_epi64(settled[index + 1], carry);
-        settled[index] = _mm512_and_si512(settled[index], splat(LIMB_MASK));
-    });
-    settled
-}
 
 /// The limbs less a constant, settled, and where that is negative.
 #[inline]
