@@ -151,12 +151,20 @@ impl Contents {
 
     fn replace(&mut self, bytes: &[u8]) {
         self.cached = bytes.to_vec();
-        self.sync();
+        self.durable = bytes.to_vec();
+        self.unsynced.clear();
     }
 
+    /// Copies what was written only: a journal is long, and synced often.
     fn sync(&mut self) {
-        self.durable.clone_from(&self.cached);
-        self.unsynced.clear();
+        self.durable.resize(self.cached.len(), 0);
+        for (offset, length) in self.unsynced.drain(..) {
+            // A write may have been cut off since.
+            let end = (offset + length).min(self.cached.len());
+            let start = offset.min(end);
+            self.durable[start..end].copy_from_slice(&self.cached[start..end]);
+        }
+        debug_assert_eq!(self.durable.len(), self.cached.len(), "everything is durable");
     }
 
     fn crash(&mut self, unsynced: Unsynced) {

@@ -9,9 +9,11 @@ pub use faults::{Fault, Inflicted};
 use crate::byzantine::BehaviourKind;
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::filter::{Filter, Passing};
 use crate::keys::Keys;
 use crate::network::Network;
 use crate::operator::{Operator, OperatorConfig};
+use crate::packet::{Content, Packet};
 use crate::queue::Queue;
 use crate::random::{Random, Stream, micros};
 use crate::trace::Trace;
@@ -19,8 +21,8 @@ use crate::workload::{Senders, Workload};
 use crate::world::{Event, World};
 use core::time::Duration;
 use phalanx_checkers::{Checkers, Setting};
-use phalanx_consensus::RuleCounts;
-use phalanx_types::{Bytes, OperatorIndex, Time};
+use phalanx_consensus::{RuleCounts, Status};
+use phalanx_types::{Bytes, Message, OperatorIndex, Time};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -70,6 +72,7 @@ pub struct Cluster {
     backlog: VecDeque<Bytes>,
     /// Clients send to these.
     served: Vec<OperatorIndex>,
+    keys: Arc<Keys>,
 }
 
 impl Cluster {
@@ -96,18 +99,25 @@ impl Cluster {
             liveness_bound: config.liveness_bound,
         };
         let seats = seats(&config);
+        let mut network = Network::new(seats.len(), config.link, Random::new(seed, Stream::Network));
+        if config.regions {
+            network.spread();
+        }
         let world = World {
             queue: Queue::default(),
-            network: Network::new(seats.len(), config.link, Random::new(seed, Stream::Network)),
+            network,
             seats,
             checkers: Checkers::new(&setting),
             trace: Trace::new(config.verbose),
             senders: Senders::default(),
             delays: config.delays,
             delay_random: Random::new(seed, Stream::Delays),
+            filter: None,
+            timeline: None,
             failure: None,
         };
-        let operators = operators(&config, &byzantine);
+        let keys = Arc::new(Keys::new(config.seed, config.size, config.scheme));
+        let operators = operators(&config, &keys, &byzantine);
         let served = config.size.operators().filter(|operator| !byzantine.contains(operator)).collect();
         let mut cluster = Self {
             world,
@@ -120,6 +130,7 @@ impl Cluster {
             submitting: false,
             backlog: VecDeque::new(),
             served,
+            keys,
             config,
         };
         for operator in byzantine {
@@ -161,6 +172,33 @@ impl Cluster {
     #[must_use]
     pub fn honest(&self) -> Vec<OperatorIndex> {
         self.operators.iter().filter(|operator| operator.is_honest()).map(Operator::index).collect()
+    }
+
+    /// All keys, as an adversary that holds some of them needs them.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Where an operator's engine stands; `None` while it is down.
+    #[must_use]
+    pub fn status(&self, operator: OperatorIndex) -> Option<Status> {
+        self.operator(operator).engine().map(phalanx_consensus::Engine::status)
+    }
+
+    /// From now on only what `passes` says so of gets through the network.
+    pub fn set_filter(&mut self, passes: impl FnMut(&Passing<'_>) -> bool + Send + 'static) {
+        self.world.filter = Some(Filter::new(passes));
+    }
+
+    /// Everything passes again.
+    pub fn clear_filter(&mut self) {
+        self.world.filter = None;
+    }
+
+    /// Sends a message in the name of an operator, past whatever it would say itself.
+    pub fn say(&mut self, from: OperatorIndex, to: OperatorIndex, message: Message) {
+        self.world.send(from, to, &Arc::new(Packet::new(Content::Message(message))));
     }
 
     /// The highest height that anyone has final.
@@ -384,8 +422,7 @@ impl Cluster {
     }
 }
 
-fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec<Operator> {
-    let keys = Arc::new(Keys::new(config.seed, config.size, config.scheme));
+fn operators(config: &ClusterConfig, keys: &Arc<Keys>, byzantine: &BTreeSet<OperatorIndex>) -> Vec<Operator> {
     let mut random = Random::new(config.seed, Stream::Scenario);
     let mut make = |(machine, me): (usize, OperatorIndex)| {
         let machine = OperatorIndex(u16::try_from(machine).expect("a small cluster"));
@@ -408,7 +445,7 @@ fn operators(config: &ClusterConfig, byzantine: &BTreeSet<OperatorIndex>) -> Vec
             builds_refused_ppm,
             loses_payloads,
         };
-        let mut operator = Operator::new(settings, &keys);
+        let mut operator = Operator::new(settings, keys);
         if let Some((_, kind)) = config.byzantine.iter().find(|(index, _)| *index == me) {
             operator.corrupt(kind.instance(), byzantine.iter().copied().collect());
         }

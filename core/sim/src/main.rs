@@ -1,8 +1,10 @@
 //! `phalanx-sim`: plays scenarios, replays a failure, searches for one, and measures what the protocol promises.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use phalanx_sim::failure::Failure;
+use phalanx_sim::measure;
 use phalanx_sim::plan::{Plan, parse_numbers};
 use phalanx_sim::scenario::{Outcome, Scenario};
 use phalanx_sim::shrink::shrink;
@@ -37,6 +39,12 @@ enum Command {
     },
     /// Plays one seed with the text of its trace, or what a plan leaves of it.
     Replay(Replay),
+    /// Measures what the protocol promises, as tables.
+    Measure {
+        /// What; everything when nothing is named.
+        #[arg(value_enum)]
+        what: Option<Promise>,
+    },
     /// Plays fresh seeds of all scenarios on all cores, for a given time.
     Search {
         /// For how long, as `10m`.
@@ -49,6 +57,19 @@ enum Command {
         #[arg(long)]
         scenario: Option<Scenario>,
     },
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Promise {
+    /// Fifty operators over the world: block interval and finality.
+    Finality,
+    /// A dead leader, and one that is known absent.
+    DeadLeader,
+    /// The share of wall time of a leader as slow as the rules allow.
+    SlowLeader,
+    /// A hundred operators: virtual time against real time.
+    Scale,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +119,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { seed, seeds, scenario } => run(seed, seeds, scenario),
         Command::Replay(arguments) => replay(&arguments),
+        Command::Measure { what } => measure(what),
         Command::Search { duration, seed, scenario } => search(duration, seed, scenario),
     }
 }
@@ -223,6 +245,78 @@ fn replay(arguments: &Replay) -> ExitCode {
         );
     }
     if outcome.failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn measure(what: Option<Promise>) -> ExitCode {
+    let all = Promise::value_variants().iter().copied();
+    for promise in all.filter(|promise| what.is_none_or(|what| what == *promise)) {
+        let measured = match promise {
+            Promise::Finality => measure_finality(),
+            Promise::DeadLeader => measure_dead_leader(),
+            Promise::SlowLeader => measure_slow_leader(),
+            Promise::Scale => measure_scale(),
+        };
+        if let Err(failure) = measured {
+            println!("{failure}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1}", duration.as_secs_f64() * 1e3)
+}
+
+fn measure_finality() -> Result<(), Failure> {
+    println!(
+        "| block time, ms | interval, ms | with changes of terms, ms | bound, ms | median, ms | worst leader above its bound, ms | blocks |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for block_time in [5, 10, 20, 50, 100] {
+        let length = Duration::from_secs(5);
+        let figures = measure::global_finality(50, Duration::from_millis(block_time), length)?;
+        let measure::GlobalFinality { interval, mean_interval, bound, median, worst_excess, blocks, .. } = figures;
+        let cells = [interval, mean_interval, bound, median, worst_excess].map(milliseconds).join(" | ");
+        println!("| {block_time} | {cells} | {blocks} |");
+    }
+    Ok(())
+}
+
+fn measure_dead_leader() -> Result<(), Failure> {
+    println!("| n | W | timeout, ms | longest gap, ms | absent leader's longest term, ms | terms skipped |");
+    println!("|---|---|---|---|---|---|");
+    for (n, slots_per_term) in [(4, 1), (4, 4), (4, 30), (7, 8), (10, 8)] {
+        let figures = measure::dead_leader(n, slots_per_term)?;
+        let measure::DeadLeader { timeout, gap, skipped_in, skipped } = figures;
+        let cells = [timeout, gap, skipped_in].map(milliseconds).join(" | ");
+        println!("| {n} | {slots_per_term} | {cells} | {skipped} |");
+    }
+    Ok(())
+}
+
+fn measure_slow_leader() -> Result<(), Failure> {
+    println!("| W | its share, % | its longest term, ms | cap, ms | an honest leader's term, ms |");
+    println!("|---|---|---|---|---|");
+    for slots_per_term in [1, 4, 30, 100] {
+        let figures = measure::slow_leader_share(slots_per_term, 10)?;
+        let measure::SlowLeaderShare { share_percent, longest_term, cap, honest_term, .. } = figures;
+        let cells = [longest_term, cap, honest_term].map(milliseconds).join(" | ");
+        println!("| {slots_per_term} | {share_percent:.1} | {cells} |");
+    }
+    Ok(())
+}
+
+fn measure_scale() -> Result<(), Failure> {
+    println!("| n | blocks | virtual time, s | real time, s |");
+    println!("|---|---|---|---|");
+    for n in [4, 50, 100] {
+        let started = now();
+        let report = measure::large_cluster(n, Duration::from_secs(20))?;
+        let real = started.elapsed().as_secs_f64();
+        println!("| {n} | {} | {:.1} | {real:.1} |", report.finalized, report.elapsed.as_secs_f64());
+    }
+    Ok(())
 }
 
 #[allow(clippy::disallowed_methods, reason = "the binary measures how long it runs; simulations see no clock")]

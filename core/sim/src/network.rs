@@ -4,6 +4,8 @@
 //! lanes of a link have bandwidth of their own: a big block takes its time, and delays no vote. Nothing is
 //! ordered or delivered for sure; what QUIC does to repair that is left out, which only makes it harder.
 
+pub mod regions;
+
 use crate::random::{Random, micros};
 use core::time::Duration;
 use phalanx_types::{OperatorIndex, Time};
@@ -129,6 +131,15 @@ impl Network {
         self.links.fill(link);
     }
 
+    /// Spreads the machines over the regions of the world, in turn: see [`regions`].
+    pub fn spread(&mut self) {
+        for from in 0..self.n {
+            for to in 0..self.n {
+                self.links[from * self.n + to].latency = regions::latency(from, to);
+            }
+        }
+    }
+
     /// Cuts one direction between two operators, or joins it again. What is under way still arrives.
     pub fn set_cut(&mut self, from: OperatorIndex, to: OperatorIndex, cut: bool) {
         let pair = self.pair(from, to);
@@ -160,6 +171,11 @@ impl Network {
             self.cut[cut * self.n + other] = true;
             self.cut[other * self.n + cut] = true;
         }
+    }
+
+    /// Cuts what others send to an operator; they hear it.
+    pub fn deafen(&mut self, operator: OperatorIndex) {
+        (0..self.n).for_each(|other| self.cut[other * self.n + operator.as_usize()] = true);
     }
 
     /// Joins everyone again.
@@ -250,6 +266,9 @@ mod tests {
         network.isolate(B);
         assert!(arrives(&mut network, A, C) && !arrives(&mut network, A, B) && !arrives(&mut network, B, C));
         network.heal();
-        assert!(arrives(&mut network, B, C));
+        network.deafen(B);
+        assert!(arrives(&mut network, B, C) && !arrives(&mut network, C, B) && arrives(&mut network, C, A));
+        network.heal();
+        assert!(arrives(&mut network, C, B));
     }
 }

@@ -67,6 +67,8 @@ pub struct Tally {
     pub all: Sums,
     /// For each scenario.
     pub scenarios: BTreeMap<Scenario, Sums>,
+    /// Blocks finalized with Byzantine operators, by the slots of a term.
+    pub byzantine_blocks: BTreeMap<u32, u64>,
     /// How often each arm of the protocol was taken by honest operators.
     pub rules: RuleCounts,
 }
@@ -93,6 +95,9 @@ impl Tally {
         self.scenarios.entry(outcome.scenario).or_default().add(outcome);
         if let Some(report) = &outcome.report {
             self.rules.add(&report.rules);
+            if !outcome.cluster.byzantine.is_empty() {
+                *self.byzantine_blocks.entry(outcome.cluster.slots_per_term).or_default() += report.finalized;
+            }
         }
     }
 
@@ -128,6 +133,9 @@ impl fmt::Display for Tally {
             "\nwith Byzantine operators: {byzantine_seeds} seeds, {byzantine_finalized} blocks, \
              {byzantine_term_changes} terms left"
         )?;
+        let blocks = |(slots, blocks): (&u32, &u64)| format!("{slots}: {blocks}");
+        let blocks: Vec<String> = self.byzantine_blocks.iter().map(blocks).collect();
+        writeln!(f, "these blocks, by the slots of a term: {}", blocks.join(", "))?;
         let Sums { events, transactions, faults, elapsed, .. } = self.all;
         let elapsed = elapsed.as_secs_f64();
         write!(f, "{events} events, {transactions} transactions, {faults} faults, {elapsed:.0} s of virtual time")

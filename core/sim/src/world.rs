@@ -1,10 +1,12 @@
 //! What all operators of a simulation share: time, the network between them, the checkers that watch them.
 
 use crate::failure::Failure;
+use crate::filter::{Filter, Passing};
 use crate::network::Network;
 use crate::packet::Packet;
 use crate::queue::Queue;
 use crate::random::Random;
+use crate::timeline::Timeline;
 use crate::trace::Trace;
 use crate::workload::Senders;
 use core::time::Duration;
@@ -97,6 +99,10 @@ pub struct World {
     pub delays: Delays,
     /// Draws those times.
     pub delay_random: Random,
+    /// What a script lets pass.
+    pub filter: Option<Filter>,
+    /// What happened when, where that is asked for.
+    pub timeline: Option<Box<Timeline>>,
     /// The first thing that went wrong.
     pub failure: Option<Failure>,
 }
@@ -110,6 +116,9 @@ impl World {
 
     /// Shows the checkers what an operator did.
     pub fn observe(&mut self, operator: OperatorIndex, event: Observed) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.observe(self.queue.now(), operator, &event);
+        }
         let observation = Observation { at: self.now(), operator, event };
         if let Err(violation) = self.checkers.observe(&observation) {
             self.fail(Failure::Violation(violation));
@@ -134,6 +143,10 @@ impl World {
         let now = self.now();
         let machines = (0_u16..).map(OperatorIndex).zip(&self.seats).filter(|(_, seat)| **seat == to);
         for (machine, _) in machines {
+            let passing = Passing { at: now, from, to: machine, content: &packet.content };
+            if self.filter.as_mut().is_some_and(|filter| !filter.passes(&passing)) {
+                continue;
+            }
             let arrivals = self.network.send(now, from, machine, packet.lane, packet.bytes);
             for at in [arrivals.first, arrivals.second].into_iter().flatten() {
                 self.queue.push(at, Event::Deliver { from, to: machine, packet: Arc::clone(packet) });

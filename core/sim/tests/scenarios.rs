@@ -108,7 +108,7 @@ fn real_signatures_make_no_difference() {
     cluster.run_for(Duration::from_secs(1)).expect("a healthy cluster");
     assert!(cluster.height_of_the_last() > 5);
     let config = Scenario::Healthy.config(BLS_SEEDS - 1);
-    assert_eq!(config.scheme, phalanx_sim::keys::Scheme::Bls, "one seed in sixteen signs with real BLS");
+    assert_eq!(config.scheme, phalanx_sim::keys::Scheme::Bls, "a fixed share of the seeds signs with real BLS");
 }
 
 #[test]

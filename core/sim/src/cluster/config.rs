@@ -28,6 +28,8 @@ pub struct ClusterConfig {
     pub scheme: Scheme,
     /// Every link at the start.
     pub link: Link,
+    /// Whether operators are spread over the regions of the world, whose latencies then apply.
+    pub regions: bool,
     /// Who is Byzantine, and how.
     pub byzantine: Vec<(OperatorIndex, BehaviourKind)>,
     /// How long things take.
@@ -70,6 +72,7 @@ impl ClusterConfig {
             progress_timeout: Duration::from_millis(500),
             scheme: Scheme::Toy,
             link: Link::GOOD,
+            regions: false,
             byzantine: Vec::new(),
             delays: Delays { sync_max: Duration::from_millis(2), execution_max: Duration::from_millis(4) },
             wall_skew_max: Duration::ZERO,

@@ -30,6 +30,8 @@ pub enum Fault {
     Cut(OperatorIndex, OperatorIndex),
     /// An operator is cut off from everyone.
     Isolate(OperatorIndex),
+    /// An operator hears nobody, and is heard.
+    Deafen(OperatorIndex),
     /// Only members of one group can talk to each other.
     Partition(Vec<Vec<OperatorIndex>>),
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Fault {
             Self::Links(link) => write!(f, "all links become {link}"),
             Self::Cut(from, to) => write!(f, "the link from {from} to {to} is cut"),
             Self::Isolate(operator) => write!(f, "operator {operator} is cut off"),
+            Self::Deafen(operator) => write!(f, "operator {operator} hears nobody"),
             Self::Partition(groups) => {
                 let group = |group: &Vec<OperatorIndex>| {
                     let members: Vec<String> = group.iter().map(ToString::to_string).collect();
@@ -95,6 +98,7 @@ impl Cluster {
             Fault::Links(link) => self.world.network.set_all(link),
             Fault::Cut(from, to) => self.world.network.set_cut(from, to, true),
             Fault::Isolate(operator) => self.world.network.isolate(operator),
+            Fault::Deafen(operator) => self.world.network.deafen(operator),
             Fault::Partition(groups) => self.world.network.partition(&groups),
         }
     }
@@ -147,6 +151,11 @@ impl Cluster {
     /// From now on an operator's execution calls every new block invalid, and the operator may halt.
     pub fn refuse_all(&mut self, operator: OperatorIndex) {
         self.operators[operator.as_usize()].refuse_all();
+    }
+
+    /// From now on an operator's execution refuses to build: it is not synced, or sick.
+    pub fn refuse_builds(&mut self, operator: OperatorIndex) {
+        self.operators[operator.as_usize()].refuse_builds();
     }
 
     /// No disk fails any more.

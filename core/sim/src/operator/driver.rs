@@ -135,6 +135,14 @@ impl Operator {
         }
     }
 
+    /// From now on execution refuses to build.
+    pub fn refuse_builds(&mut self) {
+        self.config.builds_refused_ppm = 1_000_000;
+        if let Some(running) = &mut self.running {
+            running.executor.set_builds_refused(self.config.builds_refused_ppm);
+        }
+    }
+
     fn take_work(&mut self, world: &mut World) -> bool {
         let mut did_work = false;
         while let Some(work) = self.running.as_ref().and_then(|running| running.handles.work.pop()) {

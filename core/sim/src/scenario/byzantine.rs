@@ -34,7 +34,9 @@ pub(super) fn any_byzantine(size: ClusterSize, random: &mut Random) -> Vec<(Oper
 }
 
 pub(super) fn play(cluster: &mut Cluster) -> Result<(), Failure> {
-    cluster.set_load(Some(Duration::from_millis(100)));
+    // Clients are what costs most: two seeds in three go without.
+    let loaded = cluster.config().seed.is_multiple_of(3);
+    cluster.set_load(loaded.then_some(Duration::from_millis(100)));
     cluster.watch_all();
     cluster.pause(Duration::from_secs(20))?;
     cluster.expect_all_committed(Duration::from_secs(30))

@@ -45,12 +45,12 @@ pub(super) fn play_refusal(cluster: &mut Cluster) -> Result<(), Failure> {
     cluster.serve_from(operators.into_iter().filter(|operator| *operator != sick).collect());
     cluster.set_load(Some(Duration::from_millis(100)));
     cluster.watch_all();
-    cluster.run_for(Duration::from_millis(random.between(100, 2_000)))?;
+    cluster.run_for(Duration::from_millis(random.between(100, 1_000)))?;
     cluster.world.checkers.unwatch(sick);
     cluster.refuse_all(sick);
     cluster.run_until_reached(Duration::from_secs(4), "the sick operator halts", |cluster| {
         !cluster.operator(sick).is_up()
     })?;
-    cluster.run_for(Duration::from_secs(8))?;
+    cluster.run_for(Duration::from_secs(2))?;
     cluster.expect_all_committed(Duration::from_secs(5))
 }

@@ -56,9 +56,7 @@ pub(super) fn play_transient(cluster: &mut Cluster) -> Result<(), Failure> {
     let others: Vec<OperatorIndex> = cluster.honest().into_iter().filter(|operator| *operator != leader).collect();
     let mut random = Random::new(cluster.config().seed, Stream::Faults);
     let deaf = others[random.index(others.len())];
-    for from in cluster.config().size.operators() {
-        cluster.world.network.set_cut(from, deaf, true);
-    }
+    cluster.world.network.deafen(deaf);
     let silence = cluster.config().progress_timeout * 3 / 2;
     cluster.run_for(silence)?;
     if !cluster.operator(deaf).engine().is_some_and(|engine| engine.status().left) {

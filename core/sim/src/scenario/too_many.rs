@@ -31,26 +31,49 @@ pub(super) fn configure_stalled(config: &mut ClusterConfig) {
     config.byzantine = byzantine.into_iter().map(|operator| (operator, BehaviourKind::NoFinalize)).collect();
 }
 
-/// One honest operator goes, too: slots are notarized, none is final, and terms are left for it. When it is back,
-/// so is finality.
+/// One honest operator goes, too, or hears nothing for a while and leaves its term: slots are notarized, none is
+/// final, and terms are left for it. When it is back, so is finality.
 pub(super) fn play_stalled(cluster: &mut Cluster) -> Result<(), Failure> {
     let mut random = random_of(cluster.config().seed ^ u64::MAX);
-    cluster.set_load(Some(Duration::from_millis(100)));
+    let loaded = cluster.config().seed.is_multiple_of(3);
+    cluster.set_load(loaded.then_some(Duration::from_millis(100)));
     for _ in 0..3 {
         cluster.watch_all();
         cluster.pause(Duration::from_millis(random.between(200, 2_000)))?;
         cluster.unwatch_all();
         let honest = cluster.honest();
         let away = honest[random.index(honest.len())];
-        cluster.inflict(Fault::Crash(away));
-        cluster.pause(Duration::from_millis(random.between(1_000, 8_000)))?;
-        cluster.restart(away);
+        if random.chance(400_000) {
+            cluster.inflict(Fault::Crash(away));
+            cluster.pause(Duration::from_millis(random.between(1_000, 6_000)))?;
+            cluster.restart(away);
+        } else {
+            deafen_and_silence_the_leader(cluster, away, &mut random)?;
+        }
         let height = cluster.height();
         cluster.run_until_reached(Duration::from_secs(20), "finality comes back", |cluster| {
             cluster.height_of_the_last() > height + 2
         })?;
     }
     cluster.expect_all_committed(Duration::from_secs(30))
+}
+
+/// An operator hears nothing for longer than its timeout, and leaves; when it hears again, and of slots above the one
+/// that it nullified, the leader is cut off for a moment, so that there is no progress either.
+fn deafen_and_silence_the_leader(
+    cluster: &mut Cluster,
+    deaf: OperatorIndex,
+    random: &mut Random,
+) -> Result<(), Failure> {
+    cluster.inflict(Fault::Deafen(deaf));
+    cluster.pause(cluster.config().progress_timeout + Duration::from_millis(random.between(20, 300)))?;
+    cluster.world.network.heal();
+    cluster.pause(Duration::from_millis(random.between(100, 250)))?;
+    let leader = cluster.config().size.leader(cluster.term());
+    cluster.inflict(Fault::Isolate(leader));
+    cluster.pause(Duration::from_millis(random.between(200, 700)))?;
+    cluster.world.network.heal();
+    Ok(())
 }
 
 /// `f + 1` operators, a leader that equivocates and voters for everything.
