@@ -23,7 +23,9 @@ macro_rules! each {
 }
 
 pub(crate) mod fp;
+pub(crate) mod fp12;
 pub(crate) mod fp2;
+pub(crate) mod fp6;
 
 /// How many independent items one value holds.
 pub(crate) const LANES: usize = 8;

@@ -25,7 +25,7 @@
 //! On the processors measured (Zen 4: one 512-bit multiply-add a cycle, two additions) its additions are free.
 //!
 //! # Bounds
-//! Results of [`Fp::mul`], [`Fp::square`] and [`Wide::reduce`] are *reduced*: limbs below `2⁴⁹`, value below
+//! Results of [`Fp::mul`], [`Fp::square`] and [`Wide::reduce_sum`] are *reduced*: limbs below `2⁴⁹`, value below
 //! `1.1p` unless the factors were large. Count a reduced value as one unit. [`Fp::add`] adds units;
 //! [`Fp::sub`] and [`Fp::neg`] add two units to the minuend's and need a subtrahend of one unit and below 8p
 //! ([`Fp::sub_large`]: 64p). A factor may have four units: `a + b − c` and `(a − b) + c` are factors,
@@ -40,13 +40,16 @@
 mod bound;
 mod constants;
 mod encoding;
+#[macro_use]
+mod kernel;
 mod power;
 mod product;
+mod wide;
 
 pub(crate) use self::constants::LIMBS;
 #[allow(unused_imports, reason = "the curve's part lands after this one")]
 pub(crate) use self::power::invert_batch;
-pub(crate) use self::product::Wide;
+pub(crate) use self::wide::{Coefficients, Slot, Wide, Wide2};
 
 use self::bound::Bound;
 use self::constants::{BIAS_LARGE, BIAS_SMALL, HALF, LIMB_MASK, LIMB_SHIFT, MODULUS, ONE};

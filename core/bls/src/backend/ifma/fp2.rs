@@ -4,7 +4,7 @@
 //! both coefficients together, as `c0 + c1` must be a factor. A product takes three products and two
 //! reductions of the base field: the products of coefficients are added before they are reduced.
 
-use super::fp::{Fp, Wide};
+use super::fp::{Coefficients, Fp, Slot, Wide, Wide2};
 use super::{LANES, Mask};
 use ::blst::blst_fp2;
 
@@ -13,13 +13,6 @@ use ::blst::blst_fp2;
 pub(crate) struct Fp2 {
     pub(crate) c0: Fp,
     pub(crate) c1: Fp,
-}
-
-/// Eight unreduced sums of products.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wide2 {
-    pub(crate) c0: Wide,
-    pub(crate) c1: Wide,
 }
 
 /// A function of both coefficients.
@@ -120,21 +113,24 @@ impl Fp2 {
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn mul(&self, other: &Self) -> Self {
-        let first = self.c0.mul_wide(&other.c0);
-        let second = self.c1.mul_wide(&other.c1);
+        let mut slot = Slot::new();
+        let parts = slot.product_parts(self.coefficients(), other.coefficients());
         let (left, right) = (self.c0.add(&self.c1), other.c0.add(&other.c1));
-        Self { c0: first.sub_reduce(&second), c1: left.mul_less(&right, &first, &second) }
+        Self { c0: Wide::reduce_sum([&parts.c0], []), c1: left.mul_less(&right, &parts.c1) }
     }
 
-    /// The product, not reduced; `c0` may be negative. Coefficients have up to four units together.
+    /// The product, not reduced. Coefficients have up to four units together.
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(crate) fn mul_wide(&self, other: &Self) -> Wide2 {
-        let first = self.c0.mul_wide(&other.c0);
-        let second = self.c1.mul_wide(&other.c1);
-        let cross = self.c0.add(&self.c1).mul_wide(&other.c0.add(&other.c1));
-        // (a + b)(c + d) − ac − bd = ad + bc.
-        Wide2 { c0: first.sub(&second), c1: cross.sub(&first.add(&second)).not_negative() }
+    pub(crate) fn mul_wide<'a>(&self, other: &Self, slot: &'a mut Slot) -> &'a Wide2 {
+        let (left, right) = (self.coefficients(), other.coefficients());
+        slot.product(left, right, [], []).known_as([(left, right)], [])
+    }
+
+    /// Both coefficients.
+    #[inline]
+    pub(crate) fn coefficients(&self) -> Coefficients<'_> {
+        (&self.c0, &self.c1)
     }
 
     /// The square, reduced: two multiplications. `c0` has up to two units, `c1` one and is below 64p.
@@ -142,6 +138,13 @@ impl Fp2 {
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn square(&self) -> Self {
         Self { c0: self.c0.square_less_square(&self.c1), c1: self.c0.mul_twice(&self.c1) }
+    }
+
+    /// The square, not reduced. `c0` has up to two units, `c1` one and is below 64p.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn square_wide<'a>(&self, slot: &'a mut Slot) -> &'a Wide2 {
+        slot.square(self.coefficients())
     }
 
     /// Times an element of the base field. All have up to four units.
@@ -155,7 +158,7 @@ impl Fp2 {
     #[inline]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn norm(&self) -> Fp {
-        self.c0.square_wide().add(&self.c1.square_wide()).reduce()
+        Wide::reduce_sum([&self.c0.square_wide(), &self.c1.square_wide()], [])
     }
 
     /// The inverse; zero of zero. Coefficients have one unit.
@@ -210,24 +213,6 @@ impl Fp2 {
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn equals(&self, other: &Self) -> Mask {
         self.c0.equals(&other.c0) & self.c1.equals(&other.c1)
-    }
-}
-
-impl Wide2 {
-    coefficientwise!(
-        /// The sum.
-        add(other)
-    );
-    coefficientwise!(
-        /// The difference, either coefficient of which may be negative.
-        sub(other)
-    );
-
-    /// The element, reduced. `c1` is not negative; `c0` may be.
-    #[inline]
-    #[target_feature(enable = "avx512ifma")]
-    pub(crate) fn reduce(&self) -> Fp2 {
-        Fp2 { c0: self.c0.raised().reduce(), c1: self.c1.reduce() }
     }
 }
 

@@ -85,7 +85,9 @@ impl Bound {
     pub(super) fn product(self, other: Self) -> WideBound {
         let (left, right) = (self.checked().limb as f64, other.checked().limb as f64);
         let high = left * right / (1_u64 << 52) as f64;
-        WideBound { column: 8.0 * ((1_u64 << 52) as f64 + 8.0 * high), least: 0.0, greatest: self.value * other.value }
+        // Of Karatsuba's middle columns: four products of sums of two limbs and four of limbs, of one sign.
+        let column = 8.0 * (1_u64 << 52) as f64 + 8.0 * (16.0 + 4.0) * high;
+        WideBound { column, least: 0.0, greatest: self.value * other.value }
     }
 
     /// That the value can be a factor.
@@ -128,6 +130,18 @@ impl WideBound {
     /// The caller knows from algebra that the value is not negative, which intervals cannot see.
     pub(super) fn not_negative(self) -> Self {
         Self { least: self.least.max(0.0), ..self }
+    }
+
+    /// The caller knows from algebra that the value is the sum of some products less that of others, which the
+    /// way it was computed does not show.
+    pub(super) fn known_as(self, plus: &[(Bound, Bound)], minus: &[(Bound, Bound)]) -> Self {
+        let sum = |pairs: &[(Bound, Bound)]| pairs.iter().map(|(left, right)| left.value * right.value).sum::<f64>();
+        Self { least: -sum(minus), greatest: sum(plus), ..self }
+    }
+
+    /// With a value added whose columns are counted already.
+    pub(super) fn add_value(self, other: Self) -> Self {
+        Self { least: self.least + other.least, greatest: self.greatest + other.greatest, ..self }
     }
 
     /// `(T + folds + qp) / 2³⁹²`: the folds add less than `2⁻¹⁵p` and the last row less than `p`.
@@ -199,6 +213,16 @@ impl WideBound {
 
     #[inline(always)]
     pub(super) fn not_negative(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    pub(super) fn known_as(self, _: &[(Bound, Bound)], _: &[(Bound, Bound)]) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    pub(super) fn add_value(self, _: Self) -> Self {
         self
     }
 

@@ -58,12 +58,12 @@ fn arithmetic(left: &Sample, right: &Sample) {
     let loose = a.add(&b).sub(&a.mul(&b));
     let expected = map(left, right, |a, b| difference(&sum(a, b), &product(a, b)));
     assert_eq!(loose.square().to_blst(), expected.map(|lane| square(&lane)));
-    let wide = a.mul_wide(&b).sub(&loose.square_wide()).raised().reduce();
+    let wide = Wide::reduce_sum([&a.mul_wide(&b)], [&loose.square_wide()]);
     let expected =
         core::array::from_fn(|lane| difference(&product(&left[lane], &right[lane]), &square(&expected[lane])));
     assert_eq!(wide.to_blst(), expected);
     assert_eq!(
-        a.mul_wide(&b).add(&b.mul_wide(&b)).reduce().to_blst(),
+        Wide::reduce_sum([&a.mul_wide(&b), &b.mul_wide(&b)], []).to_blst(),
         map(left, right, |a, b| { product(&sum(a, b), b) })
     );
 }
@@ -186,15 +186,11 @@ fn limbs_at_their_bounds() {
         assert_eq!(element.carried().mul(&element).to_blst(), squared);
         if highest < 1 << 40 {
             let element = Fp { bound: Bound::at_most(limb, 8.0), ..element };
-            let mut many = element.mul_wide(&element);
-            let mut expected_many = squared[0];
-            for _ in 1..20 {
-                many = many.add(&element.square_wide());
-                expected_many = sum(&expected_many, &squared[0]);
-            }
-            assert_eq!(many.reduce().to_blst(), [expected_many; LANES]);
+            let (many, expected_many) =
+                (element.mul_wide(&element), (1..16).fold(squared[0], |many, _| sum(&many, &squared[0])));
+            assert_eq!(Wide::reduce_sum([&many; 16], []).to_blst(), [expected_many; LANES]);
             let one = Fp::one().mul_wide(&Fp::one());
-            let below = one.sub(&element.mul_wide(&element)).raised().reduce();
+            let below = Wide::reduce_sum([&one], [&element.square_wide()]);
             assert_eq!(below.to_blst(), [difference(&Fp::one().to_blst()[0], &squared[0]); LANES]);
         }
     }
@@ -276,7 +272,8 @@ fn operands_out_of_bounds_are_refused() {
     }
     #[target_feature(enable = "avx512ifma")]
     fn negative_sum() {
-        Fp::one().mul_wide(&Fp::one()).sub(&Fp::one().mul_wide(&Fp::one())).reduce();
+        let large = Fp::one().sub_large(&Fp::zero()).carried();
+        Wide::reduce_sum([&Fp::one().mul_wide(&Fp::one())], [&large.mul_wide(&large)]);
     }
     // SAFETY: run only where the processor has IFMA.
     asserts(|| unsafe { five_units() });

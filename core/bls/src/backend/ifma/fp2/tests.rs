@@ -62,7 +62,10 @@ fn arithmetic(left: &Sample, right: &Sample) {
         blst_fp2 { fp: [lane.fp[0], difference(&zero, lane).fp[1]] }
     };
     assert_eq!(a.conjugate().to_blst(), left.map(|lane| conjugate(&lane)));
-    let sum_of_two = a.mul_wide(&b).add(&b.mul_wide(&b)).reduce();
+    let (mut first, mut second) = (Slot::new(), Slot::new());
+    let (first, second) = (a.mul_wide(&b, &mut first), b.mul_wide(&b, &mut second));
+    let sum_of_two =
+        Fp2 { c0: Wide::reduce_sum([&first.c0, &second.c0], []), c1: Wide::reduce_sum([&first.c1, &second.c1], []) };
     assert_eq!(sum_of_two.to_blst(), map(left, right, |a, b| product(&sum(a, b), b)));
     assert_eq!(a.equals(&b), (0..LANES).fold(0, |mask, lane| mask | u8::from(left[lane] == right[lane]) << lane));
 }
