@@ -8,11 +8,26 @@ pub(crate) mod blst;
 #[cfg(target_arch = "x86_64")]
 #[allow(dead_code, reason = "its parts land one after another")]
 pub(crate) mod ifma;
+/// Elsewhere there are no lanes, and nothing of them.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) mod ifma {
+    /// Of which there is no value.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Ifma {}
+
+    impl Ifma {
+        /// Never.
+        pub(crate) fn detect() -> Option<Self> {
+            None
+        }
+    }
+}
 
 use crate::error::BlsError;
 use crate::point::{G1, G2, PreparedG2, Subgroup};
 use crate::scalar::Scalar;
 use crate::weights::Weights;
+use ::blst::blst_fp12;
 use core::ops::Range;
 use rayon::prelude::*;
 
@@ -23,7 +38,7 @@ pub const PARALLEL_ITEMS_MIN: usize = 16;
 const CHUNK_ITEMS: usize = 8;
 
 /// Every backend built in, by name.
-pub const BACKEND_NAMES: [&str; 1] = ["blst"];
+pub const BACKEND_NAMES: [&str; 2] = ["blst", "ifma"];
 
 /// Who does curve work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,22 +46,26 @@ pub const BACKEND_NAMES: [&str; 1] = ["blst"];
 pub enum Backend {
     /// The blst library: scalar code, in assembly where the processor has it.
     Blst,
+    /// Eight items at a time by AVX-512 IFMA. What it has no code for, blst does.
+    Ifma(ifma::Ifma),
 }
 
 impl Backend {
     /// The fastest backend that this processor runs.
     #[must_use]
     pub fn detect() -> Self {
-        Self::Blst
+        ifma::Ifma::detect().map_or(Self::Blst, Self::Ifma)
     }
 
     /// The backend of a name.
     ///
     /// # Errors
-    /// [`BlsError::MisuseBackend`] when there is none.
+    /// [`BlsError::MisuseBackend`] when there is none, [`BlsError::MisuseProcessor`] when this processor cannot
+    /// run it.
     pub fn select(name: &str) -> Result<Self, BlsError> {
         match name {
             "blst" => Ok(Self::Blst),
+            "ifma" => ifma::Ifma::detect().map(Self::Ifma).ok_or(BlsError::MisuseProcessor("ifma", "AVX-512 IFMA")),
             other => Err(BlsError::MisuseBackend(other.to_owned())),
         }
     }
@@ -56,6 +75,7 @@ impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Self::Blst => "blst",
+            Self::Ifma(_) => "ifma",
         }
     }
 
@@ -63,7 +83,7 @@ impl Backend {
     #[must_use]
     pub fn g1_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G1, BlsError>> {
         match self {
-            Self::Blst => spread(encodings, |encoding| blst::g1_decode(encoding, subgroup)),
+            Self::Blst | Self::Ifma(_) => spread(encodings, |encoding| blst::g1_decode(encoding, subgroup)),
         }
     }
 
@@ -71,7 +91,7 @@ impl Backend {
     #[must_use]
     pub fn g2_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G2, BlsError>> {
         match self {
-            Self::Blst => spread(encodings, |encoding| blst::g2_decode(encoding, subgroup)),
+            Self::Blst | Self::Ifma(_) => spread(encodings, |encoding| blst::g2_decode(encoding, subgroup)),
         }
     }
 
@@ -79,7 +99,7 @@ impl Backend {
     #[must_use]
     pub fn g1_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G1> {
         match self {
-            Self::Blst => spread(messages, |message| blst::g1_hash(message, dst)),
+            Self::Blst | Self::Ifma(_) => spread(messages, |message| blst::g1_hash(message, dst)),
         }
     }
 
@@ -87,7 +107,7 @@ impl Backend {
     #[must_use]
     pub fn g2_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G2> {
         match self {
-            Self::Blst => spread(messages, |message| blst::g2_hash(message, dst)),
+            Self::Blst | Self::Ifma(_) => spread(messages, |message| blst::g2_hash(message, dst)),
         }
     }
 
@@ -95,7 +115,7 @@ impl Backend {
     #[must_use]
     pub fn g1_in_subgroup(self, points: &[G1]) -> Vec<bool> {
         match self {
-            Self::Blst => spread(points, blst::g1_in_subgroup),
+            Self::Blst | Self::Ifma(_) => spread(points, blst::g1_in_subgroup),
         }
     }
 
@@ -103,7 +123,7 @@ impl Backend {
     #[must_use]
     pub fn g2_in_subgroup(self, points: &[G2]) -> Vec<bool> {
         match self {
-            Self::Blst => spread(points, blst::g2_in_subgroup),
+            Self::Blst | Self::Ifma(_) => spread(points, blst::g2_in_subgroup),
         }
     }
 
@@ -115,7 +135,7 @@ impl Backend {
     pub fn g1_sum(self, points: &[G1], weights: &Weights) -> Option<G1> {
         assert_eq!(points.len(), weights.len(), "one weight for each point");
         match self {
-            Self::Blst => blst::g1_sum(points, weights),
+            Self::Blst | Self::Ifma(_) => blst::g1_sum(points, weights),
         }
     }
 
@@ -127,7 +147,7 @@ impl Backend {
     pub fn g2_sum(self, points: &[G2], weights: &Weights) -> Option<G2> {
         assert_eq!(points.len(), weights.len(), "one weight for each point");
         match self {
-            Self::Blst => blst::g2_sum(points, weights),
+            Self::Blst | Self::Ifma(_) => blst::g2_sum(points, weights),
         }
     }
 
@@ -139,7 +159,7 @@ impl Backend {
     pub fn g1_hash_sum(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Option<G1> {
         assert_eq!(messages.len(), weights.len(), "one weight for each message");
         match self {
-            Self::Blst => blst::g1_sum(&self.g1_hash(messages, dst), weights),
+            Self::Blst | Self::Ifma(_) => blst::g1_sum(&self.g1_hash(messages, dst), weights),
         }
     }
 
@@ -151,7 +171,7 @@ impl Backend {
     pub fn g2_hash_sum(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Option<G2> {
         assert_eq!(messages.len(), weights.len(), "one weight for each message");
         match self {
-            Self::Blst => blst::g2_sum(&self.g2_hash(messages, dst), weights),
+            Self::Blst | Self::Ifma(_) => blst::g2_sum(&self.g2_hash(messages, dst), weights),
         }
     }
 
@@ -163,7 +183,7 @@ impl Backend {
     pub fn g1_scale(self, points: &[G1], weights: &Weights) -> Vec<Option<G1>> {
         assert_eq!(points.len(), weights.len(), "one weight for each point");
         match self {
-            Self::Blst => spread_ranges(points.len(), |range| {
+            Self::Blst | Self::Ifma(_) => spread_ranges(points.len(), |range| {
                 let weights = weights.range(range.clone());
                 blst::g1_scale(&points[range], &weights)
             }),
@@ -177,7 +197,7 @@ impl Backend {
     pub(crate) fn g1_pairing_hashes(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> PairingHashes {
         assert_eq!(messages.len(), weights.len(), "one weight for each message");
         match self {
-            Self::Blst => {
+            Self::Blst | Self::Ifma(_) => {
                 let points = spread_ranges(messages.len(), |range| {
                     let weights = weights.range(range.clone());
                     blst::g1_hash_scaled(&messages[range], dst, &weights)
@@ -191,7 +211,7 @@ impl Backend {
     #[must_use]
     pub fn check_prepared(self, key: &PreparedG2, left: &G1, right: &G1) -> bool {
         match self {
-            Self::Blst => blst::check_prepared(key, left, right),
+            Self::Blst | Self::Ifma(_) => blst::check_prepared(key, left, right),
         }
     }
 
@@ -199,7 +219,7 @@ impl Backend {
     #[must_use]
     pub fn check_once(self, key: &G2, left: &G1, right: &G1) -> bool {
         match self {
-            Self::Blst => blst::check_once(key, left, right),
+            Self::Blst | Self::Ifma(_) => blst::check_once(key, left, right),
         }
     }
 
@@ -207,7 +227,7 @@ impl Backend {
     #[must_use]
     pub fn check_pair(self, left: (&G1, &G2), right: (&G1, &G2)) -> bool {
         match self {
-            Self::Blst => blst::check_pair(left, right),
+            Self::Blst | Self::Ifma(_) => blst::check_pair(left, right),
         }
     }
 
@@ -219,12 +239,9 @@ impl Backend {
     pub fn product_is_one(self, left: &[G1], right: &[G2]) -> bool {
         assert_eq!(left.len(), right.len(), "points come in pairs");
         match self {
-            Self::Blst => {
-                let product = products(left.len())
-                    .map(|range| blst::miller_product(&left[range.clone()], &right[range]))
-                    .reduce_with(|left, right| blst::target_product(&left, &right));
-                product.is_none_or(|product| blst::product_is_one(&product))
-            }
+            Self::Blst => product_is_one(left, right, blst::miller_product),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => product_is_one(left, right, |left, right| lanes.miller_product(left, right)),
         }
     }
 
@@ -254,6 +271,14 @@ pub(crate) struct PairingHashes {
 fn products(pairs: usize) -> impl ParallelIterator<Item = Range<usize>> {
     let share = if pairs < PARALLEL_ITEMS_MIN { pairs } else { pairs.div_ceil(rayon::current_num_threads()) };
     ranges(pairs, share.next_multiple_of(CHUNK_ITEMS).max(CHUNK_ITEMS))
+}
+
+/// Whether a product of pairings is one, by Miller loops over as many cores as there are.
+fn product_is_one(left: &[G1], right: &[G2], miller: impl Fn(&[G1], &[G2]) -> blst_fp12 + Sync) -> bool {
+    let product = products(left.len())
+        .map(|range| miller(&left[range.clone()], &right[range]))
+        .reduce_with(|left, right| blst::target_product(&left, &right));
+    product.is_none_or(|product| blst::product_is_one(&product))
 }
 
 /// `0..count` in ranges of `share`.

@@ -28,7 +28,10 @@ pub enum BlsError {
     /// A scalar that is not below the group's order, or a secret that is zero.
     #[error("a scalar out of range")]
     PeerScalar,
-    /// A backend that is not built in, or that this processor cannot run.
+    /// A backend that is built in, but needs what this processor has not: the backend, and what.
+    #[error("this processor cannot run the backend {0:?}: it has no {1}")]
+    MisuseProcessor(&'static str, &'static str),
+    /// A backend that is not built in.
     #[error("no backend named {0:?}; there is: {names}", names = BACKEND_NAMES.join(", "))]
     MisuseBackend(String),
 }

@@ -116,7 +116,7 @@ settings! {
         mempool_nonce_gap_max: u64 = "256";
     }
     "Cryptography" {
-        /// Which BLS12-381 backend does the curve work: auto (the fastest that this processor runs) or blst.
+        /// Which BLS12-381 backend does the curve work: auto (the fastest that this processor runs), blst or ifma.
         bls_backend: BlsBackend = "auto";
     }
 }

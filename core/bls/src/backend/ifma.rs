@@ -8,8 +8,9 @@
 //! key derivation are blst's.
 //!
 //! Every function that uses vector registers carries `#[target_feature(enable = "avx512ifma")]` and is safe
-//! to call from another such function. Whoever calls one from ordinary code has asked [`available`] first,
-//! and that is the reason each `unsafe` there gives.
+//! to call from another such function. Ordinary code calls methods of [`Ifma`], of which there is a value only
+//! where the processor has IFMA; that is the reason each `unsafe` here gives.
+#![allow(unsafe_code, reason = "vector code must not run on a processor without IFMA")]
 
 /// Repeats a block with a constant in place of a loop's index: where the loop must be unrolled for its arrays
 /// to live in registers.
@@ -26,6 +27,15 @@ pub(crate) mod fp;
 pub(crate) mod fp12;
 pub(crate) mod fp2;
 pub(crate) mod fp6;
+mod line;
+mod miller;
+
+use super::blst as oracle;
+use crate::point::{G1, G2};
+use ::blst::blst_fp12;
+
+/// The fewest pairs of a Miller loop that the lanes do faster than blst.
+const PAIRS_MIN: usize = 3;
 
 /// How many independent items one value holds.
 pub(crate) const LANES: usize = 8;
@@ -33,8 +43,38 @@ pub(crate) const LANES: usize = 8;
 /// One bit for each lane, the lowest for lane 0.
 pub(crate) type Mask = u8;
 
+/// Proof that this processor has AVX-512 IFMA: what is asked of a value of this type runs on the lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ifma(());
+
+impl Ifma {
+    /// The proof, where there is one.
+    pub(crate) fn detect() -> Option<Self> {
+        available().then_some(Self(()))
+    }
+
+    /// The product of the Miller loops of pairs `(Pᵢ, Qᵢ)`, before the final exponentiation.
+    ///
+    /// # Panics
+    /// When there is not one point in either group for each in the other.
+    pub(crate) fn miller_product(self, left: &[G1], right: &[G2]) -> blst_fp12 {
+        assert_eq!(left.len(), right.len(), "points come in pairs");
+        let rest = left.len() % LANES;
+        let on_lanes = if rest < PAIRS_MIN { left.len() - rest } else { left.len() };
+        let (lanes_left, rest_left) = left.split_at(on_lanes);
+        let (lanes_right, rest_right) = right.split_at(on_lanes);
+        let product = oracle::miller_product(rest_left, rest_right);
+        if on_lanes == 0 {
+            return product;
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        let lanes = unsafe { miller::miller_product(lanes_left, lanes_right) };
+        lanes.iter().take(on_lanes).fold(product, |product, lane| oracle::target_product(&product, lane))
+    }
+}
+
 /// Whether this processor runs the backend.
-pub(crate) fn available() -> bool {
+fn available() -> bool {
     std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512ifma")
 }
 
