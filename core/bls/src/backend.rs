@@ -211,7 +211,9 @@ impl Backend {
     #[must_use]
     pub fn check_prepared(self, key: &PreparedG2, left: &G1, right: &G1) -> bool {
         match self {
-            Self::Blst | Self::Ifma(_) => blst::check_prepared(key, left, right),
+            Self::Blst => blst::check_prepared(key, left, right),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.check_prepared(key, left, right),
         }
     }
 
@@ -219,7 +221,9 @@ impl Backend {
     #[must_use]
     pub fn check_once(self, key: &G2, left: &G1, right: &G1) -> bool {
         match self {
-            Self::Blst | Self::Ifma(_) => blst::check_once(key, left, right),
+            Self::Blst => blst::check_once(key, left, right),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.check_prepared(&PreparedG2::new(key), left, right),
         }
     }
 
@@ -227,7 +231,9 @@ impl Backend {
     #[must_use]
     pub fn check_pair(self, left: (&G1, &G2), right: (&G1, &G2)) -> bool {
         match self {
-            Self::Blst | Self::Ifma(_) => blst::check_pair(left, right),
+            Self::Blst => blst::check_pair(left, right),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.check_pair(left, right),
         }
     }
 
@@ -239,9 +245,12 @@ impl Backend {
     pub fn product_is_one(self, left: &[G1], right: &[G2]) -> bool {
         assert_eq!(left.len(), right.len(), "points come in pairs");
         match self {
-            Self::Blst => product_is_one(left, right, blst::miller_product),
+            Self::Blst => {
+                miller_product(left, right, blst::miller_product).is_none_or(|product| blst::product_is_one(&product))
+            }
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => product_is_one(left, right, |left, right| lanes.miller_product(left, right)),
+            Self::Ifma(lanes) => miller_product(left, right, |left, right| lanes.miller_product(left, right))
+                .is_none_or(|product| lanes.product_is_one(&product)),
         }
     }
 
@@ -273,12 +282,11 @@ fn products(pairs: usize) -> impl ParallelIterator<Item = Range<usize>> {
     ranges(pairs, share.next_multiple_of(CHUNK_ITEMS).max(CHUNK_ITEMS))
 }
 
-/// Whether a product of pairings is one, by Miller loops over as many cores as there are.
-fn product_is_one(left: &[G1], right: &[G2], miller: impl Fn(&[G1], &[G2]) -> blst_fp12 + Sync) -> bool {
-    let product = products(left.len())
-        .map(|range| miller(&left[range.clone()], &right[range]))
-        .reduce_with(|left, right| blst::target_product(&left, &right));
-    product.is_none_or(|product| blst::product_is_one(&product))
+/// A product of Miller loops, by those of as many ranges as there are cores; `None` of no pairs.
+fn miller_product(left: &[G1], right: &[G2], product: impl Fn(&[G1], &[G2]) -> blst_fp12 + Sync) -> Option<blst_fp12> {
+    products(left.len())
+        .map(|range| product(&left[range.clone()], &right[range]))
+        .reduce_with(|left, right| blst::target_product(&left, &right))
 }
 
 /// `0..count` in ranges of `share`.

@@ -93,13 +93,21 @@ impl Point for G2 {
 pub struct PreparedG2 {
     pub(crate) point: G2,
     pub(crate) lines: Box<[blst_fp6; LINES]>,
+    /// The lines as the eight-lane backend takes them, once it has been asked.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) segments: std::sync::OnceLock<Box<crate::backend::ifma::Segments>>,
 }
 
 impl PreparedG2 {
     /// Prepares a point.
     #[must_use]
     pub fn new(point: &G2) -> Self {
-        Self { point: *point, lines: oracle::g2_lines(point) }
+        Self {
+            point: *point,
+            lines: oracle::g2_lines(point),
+            #[cfg(target_arch = "x86_64")]
+            segments: std::sync::OnceLock::new(),
+        }
     }
 
     /// The point itself.

@@ -11,7 +11,7 @@ mod scalar;
 mod sum;
 
 pub(crate) use pairing::{
-    check_once, check_pair, check_prepared, g2_lines, miller_product, product_is_one, target_product,
+    check_once, check_pair, check_prepared, easy_part, g2_lines, miller_product, product_is_one, target_product,
 };
 pub(crate) use scalar::{
     fr_add, fr_from_bytes, fr_from_limbs, fr_from_wide, fr_inverse, fr_mul, fr_sub, fr_to_le_bytes, secret_from_bytes,

@@ -23,19 +23,29 @@ macro_rules! each {
     };
 }
 
+mod exponentiation;
 pub(crate) mod fp;
 pub(crate) mod fp12;
 pub(crate) mod fp2;
 pub(crate) mod fp6;
+mod frobenius;
 mod line;
 mod miller;
+mod segments;
+mod single;
+
+pub(crate) use segments::Segments;
 
 use super::blst as oracle;
-use crate::point::{G1, G2};
+use crate::point::{G1, G2, PreparedG2};
 use ::blst::blst_fp12;
+use std::sync::LazyLock;
 
 /// The fewest pairs of a Miller loop that the lanes do faster than blst.
 const PAIRS_MIN: usize = 3;
+
+/// The magnitude of the curve's parameter, which is negative.
+const PARAMETER: u64 = 0xd201_0000_0001_0000;
 
 /// How many independent items one value holds.
 pub(crate) const LANES: usize = 8;
@@ -71,7 +81,35 @@ impl Ifma {
         let lanes = unsafe { miller::miller_product(lanes_left, lanes_right) };
         lanes.iter().take(on_lanes).fold(product, |product, lane| oracle::target_product(&product, lane))
     }
+
+    /// Whether a product of Miller loops is one after the final exponentiation.
+    pub(crate) fn product_is_one(self, product: &blst_fp12) -> bool {
+        let easy = oracle::easy_part(product);
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { exponentiation::is_one(&easy) }
+    }
+
+    /// `e(left, g₂) = e(right, key)`.
+    pub(crate) fn check_prepared(self, key: &PreparedG2, left: &G1, right: &G1) -> bool {
+        let (generator, key) = (self.segments(&GENERATOR), self.segments(key));
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { segments::product_is_one([(generator, &oracle::g1_negate(left)), (key, right)]) }
+    }
+
+    /// `e(left) = e(right)`, each pair given by its two points.
+    pub(crate) fn check_pair(self, left: (&G1, &G2), right: (&G1, &G2)) -> bool {
+        self.product_is_one(&oracle::miller_product(&[oracle::g1_negate(left.0), *right.0], &[*left.1, *right.1]))
+    }
+
+    /// A prepared point's lines on the lanes, computed when they are first asked for.
+    fn segments(self, point: &PreparedG2) -> &Segments {
+        // SAFETY: this value exists, so the processor has IFMA.
+        point.segments.get_or_init(|| Box::new(unsafe { Segments::new(&point.lines) }))
+    }
 }
+
+/// The generator of G2, with which every signature of `min-sig` is paired.
+static GENERATOR: LazyLock<PreparedG2> = LazyLock::new(|| PreparedG2::new(&oracle::g2_generator()));
 
 /// Whether this processor runs the backend.
 fn available() -> bool {

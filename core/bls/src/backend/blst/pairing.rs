@@ -136,6 +136,20 @@ pub(crate) fn target_product(left: &blst_fp12, right: &blst_fp12) -> blst_fp12 {
     value
 }
 
+/// The easy part of the final exponentiation, the power by `(p⁶ − 1)(p² + 1)`; zero of zero.
+pub(crate) fn easy_part(value: &blst_fp12) -> blst_fp12 {
+    let (mut power, mut inverse, mut map) = (*value, blst_fp12::default(), blst_fp12::default());
+    // SAFETY: each reads one or two values and writes one, which may be the same.
+    unsafe {
+        ffi::blst_fp12_conjugate(&raw mut power);
+        ffi::blst_fp12_inverse(&mut inverse, value);
+        ffi::blst_fp12_mul(&raw mut power, &raw const power, &inverse);
+        ffi::blst_fp12_frobenius_map(&mut map, &power, 2);
+        ffi::blst_fp12_mul(&raw mut power, &raw const power, &map);
+    }
+    power
+}
+
 /// Whether a product of Miller loops is one after the final exponentiation.
 pub(crate) fn product_is_one(product: &blst_fp12) -> bool {
     let mut value = blst_fp12::default();

@@ -133,10 +133,19 @@ impl Fp12 {
         Self { c0, c1 }
     }
 
-    /// The conjugate, which is the inverse where the norm over `Fp6` is one. Carried.
+    /// The conjugate, which is the inverse where the norm over `Fp6` is one.
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn conjugate(&self) -> Self {
-        Self { c0: self.c0, c1: self.c1.neg().carried() }
+        Self { c0: self.c0, c1: self.c1.neg().lowered() }
+    }
+
+    /// The inverse, `(c0 − c1·w) / (c0² − v·c1²)`; zero of zero.
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn invert(&self) -> Self {
+        let (square, other) = (self.c0.mul(&self.c0), self.c1.mul(&self.c1).mul_by_v());
+        let other = Fp6 { c0: other.c0.lowered(), ..other };
+        let inverse = square.sub_tiny(&other).lowered().invert();
+        Self { c0: self.c0.mul(&inverse), c1: self.c1.mul(&inverse).neg().lowered() }
     }
 
     /// From blst's form.

@@ -53,6 +53,14 @@ impl Fp2 {
         neg()
     );
     coefficientwise!(
+        /// The difference, uncarried. The subtrahend has one unit and is below 4p.
+        sub_tiny(other)
+    );
+    coefficientwise!(
+        /// The same element, of one unit and below 2.01p. It has up to four units and is below 15.9p.
+        lowered()
+    );
+    coefficientwise!(
         /// The same value in limbs of one unit.
         carried()
     );

@@ -3,14 +3,11 @@
 //! Lanes hold different pairs. A product keeps one value for each lane, which all the pairs of that lane
 //! multiply into, so that they share its squarings; at the end the lanes are multiplied together.
 
-use super::LANES;
 use super::fp12::Fp12;
 use super::line::Pairs;
+use super::{LANES, PARAMETER};
 use crate::point::{G1, G2};
 use ::blst::blst_fp12;
-
-/// The magnitude of the curve's parameter, which is negative.
-const PARAMETER: u64 = 0xd201_0000_0001_0000;
 
 /// For each lane, the product of its pairs' Miller loops: pair `i` is in lane `i mod 8`. One where there is none.
 #[target_feature(enable = "avx512ifma")]

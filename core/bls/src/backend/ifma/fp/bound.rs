@@ -78,6 +78,13 @@ impl Bound {
         Self { limb: REDUCED_LIMB_MAX, ..self }
     }
 
+    /// After subtracting all multiples of the modulus but at most one too few, of 15 at most.
+    pub(super) fn lowered(self) -> Self {
+        assert!(self.value < 15.9, "too many multiples: {self:?}");
+        // The estimate by the highest limb of 38 bits is off by less than 2⁻¹⁰.
+        Self { limb: REDUCED_LIMB_MAX, value: self.value.min(2.001) }
+    }
+
     pub(super) fn either(self, other: Self) -> Self {
         Self { limb: self.limb.max(other.limb), value: self.value.max(other.value) }
     }
@@ -100,6 +107,17 @@ impl Bound {
 
 #[cfg(debug_assertions)]
 impl WideBound {
+    pub(super) const ZERO: Self = Self { column: 0.0, least: 0.0, greatest: 0.0 };
+
+    /// One or the other.
+    pub(super) fn either(self, other: Self) -> Self {
+        Self {
+            column: self.column.max(other.column),
+            least: self.least.min(other.least),
+            greatest: self.greatest.max(other.greatest),
+        }
+    }
+
     pub(super) fn add(self, other: Self) -> Self {
         Self {
             column: self.column + other.column,
@@ -184,6 +202,11 @@ impl Bound {
     }
 
     #[inline(always)]
+    pub(super) fn lowered(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
     pub(super) fn either(self, _: Self) -> Self {
         self
     }
@@ -196,6 +219,13 @@ impl Bound {
 
 #[cfg(not(debug_assertions))]
 impl WideBound {
+    pub(super) const ZERO: Self = Self;
+
+    #[inline(always)]
+    pub(super) fn either(self, _: Self) -> Self {
+        self
+    }
+
     #[inline(always)]
     pub(super) fn add(self, _: Self) -> Self {
         self

@@ -12,7 +12,7 @@ pub(super) const RADIX_BITS: usize = LIMBS * LIMB_BITS;
 pub(super) const LIMB_MASK: u64 = (1 << LIMB_BITS) - 1;
 
 /// The modulus, in 64-bit words, the lowest first.
-pub(super) const MODULUS_WORDS: [u64; 6] = [
+pub(crate) const MODULUS_WORDS: [u64; 6] = [
     0xb9fe_ffff_ffff_aaab,
     0x1eab_fffe_b153_ffff,
     0x6730_d2a0_f6b0_f624,
@@ -91,6 +91,32 @@ pub(super) const HALF: [u64; LIMBS] = power_of_two(RADIX_BITS - 1);
 pub(super) const BIAS_SMALL: [u64; LIMBS] = bias(3);
 /// The same for larger subtrahends: 64 times the modulus.
 pub(super) const BIAS_LARGE: [u64; LIMBS] = bias(6);
+
+/// The same for values of little more than `2p`: 4 times the modulus.
+pub(super) const BIAS_TINY: [u64; LIMBS] = bias(2);
+
+/// Multiples of the modulus, `MULTIPLES[limb][k]` of `k` times it.
+pub(super) const MULTIPLES: [[u64; MULTIPLES_COUNT]; LIMBS] = {
+    let mut multiples = [[0; MULTIPLES_COUNT]; LIMBS];
+    let mut times = 0;
+    while times < MULTIPLES_COUNT {
+        let mut carry = 0;
+        let mut index = 0;
+        while index < LIMBS {
+            let limb = carry + times as u64 * MODULUS[index];
+            multiples[index][times] = if index < LIMBS - 1 { limb & LIMB_MASK } else { limb };
+            carry = limb >> LIMB_BITS;
+            index += 1;
+        }
+        times += 1;
+    }
+    multiples
+};
+/// How many multiples there are.
+pub(super) const MULTIPLES_COUNT: usize = 16;
+/// `⌊2⁵² / (h + 1)⌋`, with `h` the modulus' highest limb: estimates how many times the modulus goes into a value,
+/// from the value's highest limb, at most one too low and never too high.
+pub(super) const BY_HIGHEST_LIMB: u64 = (1 << 52) / (MODULUS[LIMBS - 1] + 1);
 
 const fn bias(shift: usize) -> [u64; LIMBS] {
     let mut words = widen(&MODULUS_WORDS);
@@ -184,7 +210,7 @@ mod tests {
 
     #[test]
     fn biases_cover_every_reduced_limb() {
-        for bias in [BIAS_SMALL, BIAS_LARGE] {
+        for bias in [BIAS_TINY, BIAS_SMALL, BIAS_LARGE] {
             for limb in &bias[..LIMBS - 1] {
                 assert!((super::super::bound::REDUCED_LIMB_MAX..=super::super::bound::BIAS_LIMB_MAX).contains(limb));
             }

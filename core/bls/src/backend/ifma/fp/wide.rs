@@ -6,10 +6,11 @@
 use super::bound::{Bound, WideBound};
 use super::constants::{FOLD, FOLD_SHORT, LIMB_MASK, MODULUS, NEGATIVE_INVERSE};
 use super::kernel::{COLUMNS, shift_out, weighed};
+use super::lanes::load;
 use super::{Fp, LIMBS, settled, splat};
 use core::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_setzero_si512,
-    _mm512_sub_epi64,
+    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_blend_epi64,
+    _mm512_permutexvar_epi64, _mm512_setzero_si512, _mm512_sub_epi64,
 };
 use core::mem::MaybeUninit;
 
@@ -184,6 +185,61 @@ impl Wide {
             self.columns[index] = _mm512_sub_epi64(value, self.columns[index]);
         });
         self.bound = left.bound.product(right.bound).sub(self.bound);
+    }
+
+    /// No products.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn zero() -> Self {
+        Self { columns: [_mm512_setzero_si512(); COLUMNS], bound: WideBound::ZERO }
+    }
+
+    /// Adds a product. Factors have up to four units.
+    #[inline(never)]
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn add_product(&mut self, left: &Fp, right: &Fp) {
+        align_spills!();
+        each_column!(&left.limbs, &right.limbs, |index, value| {
+            self.columns[index] = _mm512_add_epi64(self.columns[index], value);
+        });
+        self.bound = self.bound.add(left.bound.product(right.bound));
+    }
+
+    /// For squaring in a quadratic extension `Fp2[t] / (t² − (1 + u))` with the coefficients of an element in lanes
+    /// `k` and `k + 3`, `k < 3`: one part of the square in the same lanes, reduced.
+    ///
+    /// `real` and `imaginary` hold the coefficients' squares. For the real part, `products` holds in lane `k` the
+    /// product of imaginary and in lane `k + 3` of real parts, twice; for the imaginary part both mixed products.
+    #[inline(never)]
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn reduce_halves<const IMAGINARY: bool>(real: &Self, imaginary: &Self, products: &Self) -> Fp {
+        align_spills!();
+        let swap = load(&[3, 4, 5, 0, 1, 2, 6, 7]);
+        let mut columns = [_mm512_setzero_si512(); COLUMNS];
+        each!(index in [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15] {
+            let (real, imaginary) = (real.columns[index], imaginary.columns[index]);
+            let product = products.columns[index];
+            let swapped = _mm512_permutexvar_epi64(swap, product);
+            // a² + ξb² below, 2ab above, with ξ(r + iu) = (r − i) + (r + i)u.
+            let (below, above) = if IMAGINARY {
+                let turned = _mm512_permutexvar_epi64(swap, _mm512_add_epi64(real, imaginary));
+                (_mm512_add_epi64(imaginary, turned), _mm512_add_epi64(product, swapped))
+            } else {
+                let turned = _mm512_permutexvar_epi64(swap, _mm512_sub_epi64(real, imaginary));
+                (_mm512_add_epi64(real, turned), _mm512_sub_epi64(product, swapped))
+            };
+            columns[index] = _mm512_mask_blend_epi64(0b111, above, below);
+        });
+        each!(index in [0 1 2 3 4 5 6 7] {
+            columns[LIMBS + index] = _mm512_add_epi64(columns[LIMBS + index], splat(MODULUS[index]));
+        });
+        let squares = if IMAGINARY {
+            imaginary.bound.add(real.bound.add(imaginary.bound))
+        } else {
+            real.bound.add(real.bound.sub(imaginary.bound))
+        };
+        let products = if IMAGINARY { products.bound.add(products.bound) } else { products.bound.sub(products.bound) };
+        Fp { limbs: reduce_columns!(columns), bound: squares.either(products).raised().reduced() }
     }
 
     /// The sum of `plus` less the sum of `minus`, reduced. It is no less than minus 2,500 p².

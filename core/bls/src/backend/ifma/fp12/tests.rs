@@ -69,6 +69,7 @@ fn chain(left: &Sample, right: &Sample) {
         (a, expected) = (a.mul(&a), expected.map(|lane| square(&lane)));
         assert_eq!(a.to_blst(), expected);
     }
+    assert_eq!(Fp12::from_blst(left).invert().to_blst(), left.map(|lane| inverse(&lane)));
     let masked = a.mul_by_line(&l.or_one(0b0101_1010)).to_blst();
     for lane in 0..LANES {
         let multiplied = line_product(&expected[lane], &lines[lane]);
@@ -82,7 +83,8 @@ fn agrees_with_the_oracle_in_chains() {
         return;
     }
     let mut lanes: Vec<Sample> = samples12(1).take(8).collect();
-    lanes.push([blst_fp12::default(); LANES]);
+    // The library's default is one.
+    lanes.extend([[blst_fp12::default(); LANES], [blst_fp12 { fp6: Default::default() }; LANES]]);
     for left in &lanes {
         for right in &lanes {
             // SAFETY: the processor has IFMA.
