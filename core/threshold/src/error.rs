@@ -24,6 +24,9 @@ pub enum PeerError {
         /// Who claims to.
         actual: OperatorIndex,
     },
+    /// A dealing that is malformed, or whose proof fails.
+    #[error("the dealing is invalid: {0}")]
+    Dealing(&'static str),
     /// Evidence of equivocation about two different positions.
     #[error("no equivocation: the two proposals are for different positions, {0} and {1}")]
     DifferentPositions(Position, Position),
@@ -41,6 +44,12 @@ pub enum MisuseError {
     /// Bytes that are no identity key.
     #[error("not an identity key: 32 bytes of an Ed25519 point of large order are expected")]
     IdentityKey,
+    /// Bytes that are no encryption key.
+    #[error("not an encryption key: 32 bytes of an X25519 public key of prime order are expected")]
+    EncryptionKey,
+    /// Keys of somebody else than the operator who is said to take part.
+    #[error("the identity or encryption key is not that of operator {0}")]
+    NotOurSeat(OperatorIndex),
     /// Text that is not hexadecimal of the right length.
     #[error("{what} has {expected} bytes in hexadecimal")]
     Hex {

@@ -44,7 +44,9 @@ impl IdentityKey {
         self.verifies_digest(&proposal_digest(domain, header), signature)
     }
 
-    fn verifies_digest(&self, digest: &B256, signature: &IdentitySignature) -> bool {
+    /// Whether the signature is this identity's over 32 bytes that are signed nowhere else.
+    #[must_use]
+    pub fn verifies_digest(&self, digest: &B256, signature: &IdentitySignature) -> bool {
         self.0.verify_strict(digest.as_slice(), &Signature::from_bytes(&signature.0.0)).is_ok()
     }
 }
@@ -113,6 +115,12 @@ impl Identity {
         IdentityKey(self.0.verifying_key())
     }
 
+    /// Signs a digest, which must carry its domain: what is signed here means something wherever it is shown.
+    #[must_use]
+    pub fn sign_digest(&self, digest: &B256) -> IdentitySignature {
+        IdentitySignature(self.0.sign(digest.as_slice()).to_bytes().into())
+    }
+
     /// Signs a proposal as `leader`. The justification proves itself, and is not signed.
     #[must_use]
     pub fn sign_proposal(
@@ -123,7 +131,7 @@ impl Identity {
         justification: Vec<Certificate>,
     ) -> Proposal {
         let digest = proposal_digest(domain, &header);
-        let signature = IdentitySignature(self.0.sign(digest.as_slice()).to_bytes().into());
+        let signature = self.sign_digest(&digest);
         Proposal { header, leader, signature, justification }
     }
 }

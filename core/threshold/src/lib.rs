@@ -11,7 +11,9 @@
 #![forbid(unsafe_code)]
 
 mod dealer;
+mod dealing;
 mod digest;
+pub mod dkg;
 mod error;
 mod identity;
 mod keys;
@@ -21,6 +23,9 @@ mod verified;
 mod verifier;
 
 pub use dealer::{Deal, deal};
+pub use dealing::{
+    DEALING_BYTES_MAX, Dealing, ENCRYPTION_KEY_BYTES, EncryptionKey, EncryptionSecret, OPENED, REPETITIONS, Recipients,
+};
 pub use digest::{DOMAIN_NAME, DOMAIN_VERSION, Domain, digest, proposal_digest};
 pub use error::{MisuseError, PeerError};
 pub use identity::{Identity, IdentityKey};
