@@ -78,6 +78,10 @@ impl Blocks {
         self.base
     }
 
+    pub(crate) fn payload_bytes(&self) -> usize {
+        self.payload_bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -252,6 +252,18 @@ impl Engine {
         }
     }
 
+    /// How many missing blocks it remembers, at most [`crate::MISSING_BLOCKS_MAX`].
+    #[must_use]
+    pub fn missing_blocks(&self) -> usize {
+        self.fetches.missing_blocks()
+    }
+
+    /// What the payloads that wait for execution take, at most [`crate::HELD_PAYLOAD_BYTES_MAX`]. Unit: bytes.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.blocks.payload_bytes()
+    }
+
     /// How often each arm of the protocol was taken.
     #[must_use]
     pub fn rule_counts(&self) -> &RuleCounts {

@@ -56,6 +56,10 @@ impl Fetches {
         }
     }
 
+    pub(crate) fn missing_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// Whether a block is wanted.
     pub(crate) fn wants_block(&self, block: BlockRef) -> bool {
         self.blocks.contains_key(&block)

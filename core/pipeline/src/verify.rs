@@ -20,11 +20,11 @@ mod proposals;
 
 use crate::counters::{Counters, DropReason};
 use crate::ingress::Ingress;
-use crate::ring::Ring;
+use crate::ring::{Depth, Ring};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::stage::{Progress, Stage};
-use ballots::Ballots;
-use certificates::{Intake, KnownCertificates};
+use ballots::{Ballots, VOTES_PER_SENDER_MAX};
+use certificates::{Intake, KNOWN_CERTIFICATES_MAX, KnownCertificates};
 use core::time::Duration;
 use culprits::Culprits;
 use phalanx_consensus::Input;
@@ -32,7 +32,7 @@ use phalanx_threshold::{Ballot, Partials, Verified, Verifier, digest};
 use phalanx_types::{
     BlockInspector, Certificate, Equivocation, Message, OperatorIndex, SignatureBytes, SignedVote, Time, Vote,
 };
-use proposals::Proposals;
+use proposals::{POSITIONS_MAX, Proposals};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -49,6 +49,8 @@ const PEER_MESSAGES_PER_TURN_MAX: usize = 64;
 const CULPRIT_MESSAGES_PER_TURN_MAX: usize = 4;
 /// Proposals taken in one turn, at most one for each peer: they may hold megabytes to hash.
 const TURN_BLOCKS_MAX: usize = 4;
+/// Terms in which one sender's `Nullify` is of interest: the current one and the next.
+const NULLIFIED_TERMS_MAX: usize = 2;
 /// How often something that verified before is passed to the engine again.
 const REPEAT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -103,6 +105,20 @@ impl VerifyStage {
             first_block_peer: 0,
             wiring,
         }
+    }
+
+    /// How much the stage remembers, beside the bounds of that: for checkers.
+    #[must_use]
+    pub fn depths(&self) -> [Depth; 5] {
+        let (votes, nullified) = self.ballots.fullest_sender();
+        let votes_max = self.wiring.verifier.size().n() * (VOTES_PER_SENDER_MAX + NULLIFIED_TERMS_MAX);
+        [
+            Depth { ring: "votes of a sender", length: votes, capacity: VOTES_PER_SENDER_MAX },
+            Depth { ring: "left terms of a sender", length: nullified, capacity: NULLIFIED_TERMS_MAX },
+            Depth { ring: "ballots", length: self.ballots.len(), capacity: votes_max },
+            Depth { ring: "known certificates", length: self.known.len(), capacity: KNOWN_CERTIFICATES_MAX },
+            Depth { ring: "known proposals", length: self.proposals.len(), capacity: POSITIONS_MAX },
+        ]
     }
 
     /// Follows the engine: what became final or belongs to a term left behind is let go of.

@@ -6,6 +6,7 @@
 //! may collude. It cannot forge what others sign.
 
 mod colluding_partials;
+mod damaged_frames;
 mod early_votes;
 mod equivocating_leader;
 mod false_answers;
@@ -25,6 +26,7 @@ mod votes_for_everything;
 mod withholding_leader;
 
 pub use colluding_partials::ColludingPartials;
+pub use damaged_frames::DamagedFrames;
 pub use early_votes::EarlyVotes;
 pub use equivocating_leader::EquivocatingLeader;
 pub use false_answers::FalseAnswers;
@@ -49,7 +51,7 @@ use core::fmt;
 use core::time::Duration;
 use phalanx_threshold::digest;
 use phalanx_types::{
-    ClusterSize, Message, OperatorIndex, SignatureBytes, SignedVote, SyncRequest, SyncResponse, Time, Vote,
+    Bytes, ClusterSize, Message, OperatorIndex, SignatureBytes, SignedVote, SyncRequest, SyncResponse, Time, Vote,
 };
 
 /// A behaviour, by name: what a scenario asks for.
@@ -57,6 +59,8 @@ use phalanx_types::{
 pub enum BehaviourKind {
     /// See [`ColludingPartials`].
     ColludingPartials,
+    /// See [`DamagedFrames`].
+    DamagedFrames,
     /// See [`EarlyVotes`].
     EarlyVotes,
     /// See [`EquivocatingLeader`].
@@ -95,8 +99,9 @@ pub enum BehaviourKind {
 
 impl BehaviourKind {
     /// All of them but [`Self::Twin`], each half of which is honest.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ColludingPartials,
+        Self::DamagedFrames,
         Self::EarlyVotes,
         Self::EquivocatingLeader,
         Self::FalseAnswers,
@@ -120,6 +125,7 @@ impl BehaviourKind {
     pub fn instance(self) -> Box<dyn Behaviour> {
         match self {
             Self::ColludingPartials => Box::new(ColludingPartials),
+            Self::DamagedFrames => Box::<DamagedFrames>::default(),
             Self::EarlyVotes => Box::new(EarlyVotes),
             Self::EquivocatingLeader => Box::<EquivocatingLeader>::default(),
             Self::FalseAnswers => Box::new(FalseAnswers),
@@ -215,6 +221,11 @@ pub trait Behaviour: fmt::Debug {
 
     /// Some time has passed ([`crate::cluster::BYZANTINE_TICK`]).
     fn tick(&mut self, powers: &mut Powers<'_>, out: &mut Vec<Sending>) {
+        let _ = (powers, out);
+    }
+
+    /// The same, for bytes that need not be a message: puts into `out` to whom, and what.
+    fn frames(&mut self, powers: &mut Powers<'_>, out: &mut Vec<(OperatorIndex, Bytes)>) {
         let _ = (powers, out);
     }
 

@@ -7,6 +7,7 @@
 mod catching_up;
 mod driver;
 mod lifecycle;
+mod memory;
 mod pool;
 
 use crate::byzantine::{Behaviour, Powers, Sending};
@@ -25,7 +26,7 @@ use phalanx_journal::memory::MemoryDisk;
 use phalanx_mempool::Mempool;
 use phalanx_pipeline::{Handles, Outcome, Turn};
 use phalanx_sync::{CatchUp, RequestId};
-use phalanx_types::{BlockRef, Certificate, Message, OperatorIndex, Record, Time};
+use phalanx_types::{BlockRef, Bytes, Certificate, Message, OperatorIndex, Record, Time, Wire};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -236,7 +237,23 @@ impl Operator {
     /// Some time has passed for a Byzantine operator.
     pub fn tick_byzantine(&mut self, world: &mut World) {
         if self.is_up() {
-            self.misbehave(world, &[], |behaviour, powers, out| behaviour.tick(powers, out));
+            let mut frames = Vec::new();
+            self.misbehave(world, &[], |behaviour, powers, out| {
+                behaviour.tick(powers, out);
+                behaviour.frames(powers, &mut frames);
+            });
+            self.send_frames(world, frames);
+        }
+    }
+
+    /// Bytes on the wire: what decodes is a message, and the rest its receivers refuse.
+    fn send_frames(&mut self, world: &mut World, frames: Vec<(OperatorIndex, Bytes)>) {
+        let Some(byzantine) = &mut self.byzantine else { return };
+        byzantine.deeds += frames.len() as u64;
+        for (to, bytes) in frames {
+            if let Ok(message) = Message::from_wire(&bytes) {
+                world.send(self.machine(), to, &Arc::new(Packet::new(Content::Message(message))));
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 mod byzantine;
 mod chaos;
 mod crashes;
+mod each_write;
 mod healthy;
 mod leaving;
 mod partitions;
@@ -14,6 +15,7 @@ mod silence;
 mod too_many;
 mod twins;
 
+pub use each_write::schedules as each_write_schedules;
 pub use twins::schedules as twin_schedules;
 
 use crate::cluster::{Cluster, ClusterConfig, Inflicted, Report};
@@ -26,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One seed in so many signs with real BLS.
 pub const BLS_SEEDS: u64 = 64;
-const SIZES: [usize; 8] = [4, 7, 4, 1, 10, 4, 5, 4];
+const SIZES: [usize; 16] = [4, 7, 4, 1, 4, 5, 4, 4, 4, 7, 4, 1, 10, 5, 4, 4];
 
 /// The scenarios by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
@@ -45,6 +47,8 @@ pub enum Scenario {
     Blackout,
     /// Every operator crashes right after its journal took some vote, again and again.
     CrashAtEveryWrite,
+    /// One operator, or everyone, crashes at one write of its journal: all writes, one a seed.
+    CrashAtEachWrite,
     /// The leader is killed under load, again and again.
     LeaderKilled,
     /// The network splits so that nobody has a quorum, or so that few are left out; then it heals.
@@ -108,19 +112,20 @@ impl Scenario {
     /// What a search plays with a seed: what finds most, and what takes the rarest arms of the rules, most often.
     #[must_use]
     pub fn of_search(seed: u64) -> Self {
-        const TURNS: [(Scenario, u64); 17] = [
+        const TURNS: [(Scenario, u64); 18] = [
             (Scenario::Byzantine, 24),
-            (Scenario::Twins, 12),
-            (Scenario::Stalled, 10),
+            (Scenario::Twins, 16),
+            (Scenario::Stalled, 15),
             (Scenario::Refusal, 10),
-            (Scenario::Broken, 8),
-            (Scenario::Chaos, 8),
-            (Scenario::CrashAtEveryWrite, 6),
-            (Scenario::LeaderKilled, 5),
-            (Scenario::HandOver, 3),
-            (Scenario::TransientTimeout, 2),
-            (Scenario::Partition, 2),
-            (Scenario::Crashes, 2),
+            (Scenario::Broken, 10),
+            (Scenario::CrashAtEveryWrite, 10),
+            (Scenario::Chaos, 6),
+            (Scenario::LeaderKilled, 4),
+            (Scenario::CrashAtEachWrite, 3),
+            (Scenario::HandOver, 2),
+            (Scenario::TransientTimeout, 1),
+            (Scenario::Partition, 1),
+            (Scenario::Crashes, 1),
             (Scenario::Healthy, 1),
             (Scenario::Lossy, 1),
             (Scenario::DeadLeader, 1),
@@ -145,7 +150,7 @@ impl Scenario {
     pub fn config(self, seed: u64) -> ClusterConfig {
         // Seeds that sign with BLS are of all sizes, too.
         let turn = seed.wrapping_add(seed / BLS_SEEDS) % SIZES.len() as u64;
-        let n = SIZES[usize::try_from(turn).expect("below eight")];
+        let n = SIZES[usize::try_from(turn).expect("below sixteen")];
         let mut config = ClusterConfig::new(seed, n);
         if seed % BLS_SEEDS == BLS_SEEDS - 1 {
             config.scheme = Scheme::Bls;
@@ -156,6 +161,7 @@ impl Scenario {
             Self::DeadLeader => silence::configure_dead(&mut config),
             Self::TransientTimeout => silence::configure_transient(&mut config),
             Self::Crashes | Self::Blackout | Self::CrashAtEveryWrite => crashes::configure(&mut config),
+            Self::CrashAtEachWrite => each_write::configure(&mut config),
             Self::LeaderKilled => crashes::configure_leader_killed(&mut config),
             Self::Partition => partitions::configure(&mut config),
             Self::TooManySilent => silence::configure_too_many(&mut config),
@@ -179,6 +185,7 @@ impl Scenario {
             Self::Crashes => crashes::play(cluster),
             Self::Blackout => crashes::play_blackout(cluster),
             Self::CrashAtEveryWrite => crashes::play_every_write(cluster),
+            Self::CrashAtEachWrite => each_write::play(cluster),
             Self::LeaderKilled => crashes::play_leader_killed(cluster),
             Self::Partition => partitions::play(cluster),
             Self::TooManySilent => silence::play_too_many(cluster),

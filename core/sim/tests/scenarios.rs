@@ -3,7 +3,7 @@
 use phalanx_sim::byzantine::BehaviourKind;
 use phalanx_sim::cluster::{Cluster, ClusterConfig};
 use phalanx_sim::failure::Failure;
-use phalanx_sim::scenario::{BLS_SEEDS, Scenario, twin_schedules};
+use phalanx_sim::scenario::{BLS_SEEDS, Scenario, each_write_schedules, twin_schedules};
 use phalanx_types::OperatorIndex;
 use std::time::Duration;
 
@@ -56,6 +56,12 @@ fn all_restart_at_once() {
 #[test]
 fn disks_fail_amid_any_write() {
     plays(Scenario::CrashAtEveryWrite, SMALL);
+}
+
+#[test]
+fn one_operator_or_everyone_crashes_at_each_write() {
+    // All 2,000 schedules: `phalanx-sim run --scenario crash-at-each-write --seeds 2000`.
+    plays(Scenario::CrashAtEachWrite, (0..each_write_schedules()).step_by(61));
 }
 
 #[test]

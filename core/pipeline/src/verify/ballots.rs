@@ -97,6 +97,16 @@ impl Ballots {
         }
     }
 
+    /// The votes of whoever has most, and the terms of whoever has left most.
+    pub(super) fn fullest_sender(&self) -> (usize, usize) {
+        let most = |length: fn(&Sender) -> usize| self.senders.iter().map(length).max().unwrap_or(0);
+        (most(|sender| sender.cast.len()), most(|sender| sender.nullified.len()))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.partials.len()
+    }
+
     pub(super) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
     }

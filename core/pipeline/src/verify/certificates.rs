@@ -7,7 +7,7 @@ use phalanx_types::{BlockRef, Certificate, Time, Vote, VoteKind};
 use std::collections::BTreeMap;
 
 /// Certificates remembered. What does not fit is checked again when it comes again.
-const KNOWN_CERTIFICATES_MAX: usize = 8_192;
+pub(super) const KNOWN_CERTIFICATES_MAX: usize = 8_192;
 
 #[derive(Debug)]
 struct Known {
@@ -75,6 +75,10 @@ impl KnownCertificates {
         if self.by_vote.len() > KNOWN_CERTIFICATES_MAX {
             self.by_vote.pop_first();
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_vote.len()
     }
 
     /// Keeps what is final at the highest position: it may yet be contradicted.

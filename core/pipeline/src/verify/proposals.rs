@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Positions remembered: more than any window spans.
-const POSITIONS_MAX: usize = 1_024;
+pub(super) const POSITIONS_MAX: usize = 1_024;
 
 #[derive(Debug)]
 struct Seen {
@@ -31,6 +31,10 @@ pub(super) struct Proposals {
 }
 
 impl Proposals {
+    pub(super) fn len(&self) -> usize {
+        self.seen.len().max(self.convicted.len())
+    }
+
     pub(super) fn is_convicted(&self, position: Position) -> bool {
         self.convicted.contains(&position)
     }

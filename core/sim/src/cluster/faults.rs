@@ -20,6 +20,8 @@ pub enum Fault {
     Crash(OperatorIndex),
     /// An operator's disk fails amid one of its next few writes; it starts again by itself.
     CrashWhileWriting(OperatorIndex),
+    /// An operator's disk fails at one of its next writes and syncs, counted from zero; it starts again by itself.
+    CrashAtWrite(OperatorIndex, u64),
     /// An operator's disk is full in a moment; it starts again by itself, with room.
     FillDisk(OperatorIndex),
     /// One direction between two operators changes.
@@ -41,6 +43,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Crash(operator) => write!(f, "operator {operator} crashes"),
             Self::CrashWhileWriting(operator) => write!(f, "operator {operator} crashes amid one of its next writes"),
+            Self::CrashAtWrite(operator, write) => write!(f, "operator {operator} crashes at its write {write}"),
             Self::FillDisk(operator) => write!(f, "operator {operator}'s disk is full after its next writes"),
             Self::Link(from, to, link) => write!(f, "the link from {from} to {to} becomes {link}"),
             Self::Links(link) => write!(f, "all links become {link}"),
@@ -92,6 +95,9 @@ impl Cluster {
             Fault::Crash(operator) => self.crash_so(operator, &drawn),
             Fault::CrashWhileWriting(operator) => {
                 self.operators[operator.as_usize()].fail_disk_after(drawn.operations, drawn.done_bytes);
+            }
+            Fault::CrashAtWrite(operator, write) => {
+                self.operators[operator.as_usize()].fail_disk_after(write, drawn.done_bytes);
             }
             Fault::FillDisk(operator) => self.operators[operator.as_usize()].fill_disk_after(drawn.room_bytes),
             Fault::Link(from, to, link) => self.world.network.set_link(from, to, link),

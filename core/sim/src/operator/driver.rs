@@ -42,6 +42,7 @@ impl Operator {
                 break;
             }
         }
+        self.observe_memory(world);
         self.schedule(world, leaving);
     }
 

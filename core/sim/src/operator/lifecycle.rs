@@ -171,6 +171,12 @@ impl Operator {
         }
     }
 
+    /// How many writes and syncs its journal's disk was asked for since it was made; none while it is down.
+    #[must_use]
+    pub fn disk_operations(&mut self) -> u64 {
+        self.running.as_mut().map_or(0, |running| running.turn.sign.journal_mut().disk_mut().operations())
+    }
+
     /// Leaves room for so many more bytes on the journal's disk. After a crash there is room again.
     pub fn fill_disk_after(&mut self, room_bytes: usize) {
         if let Some(running) = &mut self.running {

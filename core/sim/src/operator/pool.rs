@@ -4,9 +4,7 @@ use super::Operator;
 use super::lifecycle::HOUSEKEEP_INTERVAL;
 use crate::world::{Event, World};
 use phalanx_checkers::Event as Observed;
-use phalanx_consensus::UNFINALIZED_BLOCKS_MAX;
-use phalanx_mempool::{Limits, Origin, PooledTransaction};
-use phalanx_sync::POOL_BLOCKS_MAX;
+use phalanx_mempool::{Origin, PooledTransaction};
 use phalanx_types::{Bytes, Message, OperatorIndex};
 
 impl Operator {
@@ -62,31 +60,11 @@ impl Operator {
         }
     }
 
-    /// Offers again what is due, shows the checkers how much memory is used, and comes back later.
+    /// Offers again what is due, shows the checkers how full the rings are, and comes back later.
     pub fn housekeep(&mut self, world: &mut World) {
         self.gossip(world);
-        self.observe_lengths(world);
+        self.observe_rings(world);
         let event = Event::Housekeep { operator: self.machine(), incarnation: self.incarnation };
         world.queue.push(world.now() + HOUSEKEEP_INTERVAL, event);
-    }
-
-    /// Every structure against the bound that its owner states.
-    fn observe_lengths(&self, world: &mut World) {
-        let Some(running) = &self.running else { return };
-        let mut lengths: Vec<(&'static str, usize, usize)> =
-            running.handles.gauges.read().iter().map(|depth| (depth.ring, depth.length, depth.capacity)).collect();
-        let status = running.turn.engine.engine().status();
-        let (pool, limits) = (running.pool.status(), Limits::default());
-        lengths.extend([
-            ("unfinalized blocks", status.blocks_held, 2 * UNFINALIZED_BLOCKS_MAX),
-            ("executed unfinalized blocks", running.executor.executed_count(), 2 * UNFINALIZED_BLOCKS_MAX),
-            ("catch-up pool", running.catch_up.pool_blocks(), POOL_BLOCKS_MAX),
-            ("mempool transactions", pool.executable + pool.waiting, limits.transactions_max),
-            ("mempool waiting", pool.waiting, limits.waiting_max),
-            ("mempool bytes", pool.bytes, limits.bytes_max),
-        ]);
-        for (what, length, max) in lengths {
-            world.observe(self.index(), Observed::Length { what, length, max });
-        }
     }
 }
