@@ -83,7 +83,9 @@ impl Backend {
     #[must_use]
     pub fn g1_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G1, BlsError>> {
         match self {
-            Self::Blst | Self::Ifma(_) => spread(encodings, |encoding| blst::g1_decode(encoding, subgroup)),
+            Self::Blst => spread(encodings, |encoding| blst::g1_decode(encoding, subgroup)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_ranges(encodings.len(), |range| lanes.g1_decode(&encodings[range], subgroup)),
         }
     }
 
@@ -91,7 +93,9 @@ impl Backend {
     #[must_use]
     pub fn g2_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G2, BlsError>> {
         match self {
-            Self::Blst | Self::Ifma(_) => spread(encodings, |encoding| blst::g2_decode(encoding, subgroup)),
+            Self::Blst => spread(encodings, |encoding| blst::g2_decode(encoding, subgroup)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_ranges(encodings.len(), |range| lanes.g2_decode(&encodings[range], subgroup)),
         }
     }
 
@@ -115,7 +119,9 @@ impl Backend {
     #[must_use]
     pub fn g1_in_subgroup(self, points: &[G1]) -> Vec<bool> {
         match self {
-            Self::Blst | Self::Ifma(_) => spread(points, blst::g1_in_subgroup),
+            Self::Blst => spread(points, blst::g1_in_subgroup),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_ranges(points.len(), |range| lanes.g1_in_subgroup(&points[range])),
         }
     }
 
@@ -123,7 +129,9 @@ impl Backend {
     #[must_use]
     pub fn g2_in_subgroup(self, points: &[G2]) -> Vec<bool> {
         match self {
-            Self::Blst | Self::Ifma(_) => spread(points, blst::g2_in_subgroup),
+            Self::Blst => spread(points, blst::g2_in_subgroup),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_ranges(points.len(), |range| lanes.g2_in_subgroup(&points[range])),
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) use pairing::{
 pub(crate) use scalar::{
     fr_add, fr_from_bytes, fr_from_limbs, fr_from_wide, fr_inverse, fr_mul, fr_sub, fr_to_le_bytes, secret_from_bytes,
 };
+#[cfg(test)]
+pub(crate) use sum::g2_negate;
 pub(crate) use sum::{g1_hash_scaled, g1_negate, g1_scale, g1_sum, g2_sum};
 
 use crate::error::BlsError;

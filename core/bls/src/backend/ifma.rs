@@ -23,6 +23,9 @@ macro_rules! each {
     };
 }
 
+pub(crate) mod curve;
+mod decode;
+mod endomorphism;
 mod exponentiation;
 pub(crate) mod fp;
 pub(crate) mod fp12;
@@ -37,12 +40,16 @@ mod single;
 pub(crate) use segments::Segments;
 
 use super::blst as oracle;
-use crate::point::{G1, G2, PreparedG2};
+use crate::error::BlsError;
+use crate::point::{G1, G2, PreparedG2, Subgroup};
 use ::blst::blst_fp12;
 use std::sync::LazyLock;
 
 /// The fewest pairs of a Miller loop that the lanes do faster than blst.
 const PAIRS_MIN: usize = 3;
+
+/// The fewest points that the lanes do faster than blst.
+const POINTS_MIN: usize = 3;
 
 /// The magnitude of the curve's parameter, which is negative.
 const PARAMETER: u64 = 0xd201_0000_0001_0000;
@@ -61,6 +68,42 @@ impl Ifma {
     /// The proof, where there is one.
     pub(crate) fn detect() -> Option<Self> {
         available().then_some(Self(()))
+    }
+
+    /// Decodes G1 points, each to its own verdict.
+    pub(crate) fn g1_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G1, BlsError>> {
+        if encodings.len() < POINTS_MIN {
+            return encodings.iter().map(|encoding| oracle::g1_decode(encoding, subgroup)).collect();
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { decode::g1_decode(encodings, subgroup) }
+    }
+
+    /// Decodes G2 points, each to its own verdict.
+    pub(crate) fn g2_decode(self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Result<G2, BlsError>> {
+        if encodings.len() < POINTS_MIN {
+            return encodings.iter().map(|encoding| oracle::g2_decode(encoding, subgroup)).collect();
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { decode::g2_decode(encodings, subgroup) }
+    }
+
+    /// Which points have prime order.
+    pub(crate) fn g1_in_subgroup(self, points: &[G1]) -> Vec<bool> {
+        if points.len() < POINTS_MIN {
+            return points.iter().map(oracle::g1_in_subgroup).collect();
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { decode::g1_in_subgroup(points) }
+    }
+
+    /// Which points have prime order.
+    pub(crate) fn g2_in_subgroup(self, points: &[G2]) -> Vec<bool> {
+        if points.len() < POINTS_MIN {
+            return points.iter().map(oracle::g2_in_subgroup).collect();
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { decode::g2_in_subgroup(points) }
     }
 
     /// The product of the Miller loops of pairs `(Pᵢ, Qᵢ)`, before the final exponentiation.
@@ -116,5 +159,7 @@ fn available() -> bool {
     std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512ifma")
 }
 
+#[cfg(test)]
+mod points;
 #[cfg(test)]
 mod tests;

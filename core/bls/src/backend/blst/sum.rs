@@ -116,7 +116,7 @@ pub(crate) fn g1_negate(point: &G1) -> G1 {
     negated
 }
 
-fn g2_negate(point: &G2) -> G2 {
+pub(crate) fn g2_negate(point: &G2) -> G2 {
     let mut negated = *point;
     // SAFETY: reads one coordinate and writes one; the library allows them to be the same.
     unsafe { ffi::blst_fp2_cneg(&mut negated.0.y, &point.0.y, true) };

@@ -39,22 +39,25 @@
 
 mod bound;
 mod constants;
+mod element;
 mod encoding;
 #[macro_use]
 mod kernel;
 mod lanes;
+mod multiple;
 mod power;
 mod product;
 mod wide;
 
 pub(crate) use self::constants::{LIMBS, MODULUS_WORDS};
+pub(crate) use self::element::Element;
 pub(crate) use self::lanes::Permutation;
 #[allow(unused_imports, reason = "the curve's part lands after this one")]
 pub(crate) use self::power::invert_batch;
 pub(crate) use self::wide::{Coefficients, Slot, Wide, Wide2};
 
 use self::bound::Bound;
-use self::constants::{BIAS_LARGE, BIAS_SMALL, BIAS_TINY, HALF, LIMB_MASK, LIMB_SHIFT, MODULUS, ONE};
+use self::constants::{BIAS_LARGE, BIAS_MIDDLE, BIAS_SMALL, BIAS_TINY, HALF, LIMB_MASK, LIMB_SHIFT, MODULUS, ONE};
 use super::Mask;
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_mask_blend_epi64, _mm512_set1_epi64, _mm512_setzero_si512,
@@ -171,6 +174,13 @@ impl Fp {
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn sub_large(&self, other: &Self) -> Self {
         self.sub_biased(other, &BIAS_LARGE, 64.0)
+    }
+
+    /// The difference, uncarried. The subtrahend has one unit and is below 16p.
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn sub_middle(&self, other: &Self) -> Self {
+        self.sub_biased(other, &BIAS_MIDDLE, 16.0)
     }
 
     /// The difference, uncarried. The subtrahend has one unit and is below 4p.

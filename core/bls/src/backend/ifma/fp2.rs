@@ -27,6 +27,9 @@ macro_rules! coefficientwise {
     };
 }
 
+// After the macro that it uses.
+mod multiple;
+
 impl Fp2 {
     coefficientwise!(
         /// The sum, uncarried: units and values add.
@@ -35,6 +38,10 @@ impl Fp2 {
     coefficientwise!(
         /// The difference, uncarried. The subtrahend has one unit and is below 8p.
         sub(other)
+    );
+    coefficientwise!(
+        /// The difference, uncarried. The subtrahend has one unit and is below 16p.
+        sub_middle(other)
     );
     coefficientwise!(
         /// The difference, uncarried. The subtrahend has one unit and is below 64p.

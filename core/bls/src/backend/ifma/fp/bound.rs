@@ -63,6 +63,16 @@ impl Bound {
         Self { limb, value }
     }
 
+    /// Of an element that comes from memory.
+    pub(super) fn stored() -> Self {
+        Self { limb: REDUCED_LIMB_MAX, value: super::Fp::STORED_MAX }
+    }
+
+    /// That an element may go to memory.
+    pub(super) fn assert_stored(self) {
+        assert!(self.limb <= REDUCED_LIMB_MAX && self.value <= super::Fp::STORED_MAX, "to be stored: {self:?}");
+    }
+
     pub(super) fn add(self, other: Self) -> Self {
         Self { limb: self.limb + other.limb, value: self.value + other.value }.checked()
     }
@@ -83,6 +93,11 @@ impl Bound {
         assert!(self.value < 15.9, "too many multiples: {self:?}");
         // The estimate by the highest limb of 38 bits is off by less than 2⁻¹⁰.
         Self { limb: REDUCED_LIMB_MAX, value: self.value.min(2.001) }
+    }
+
+    /// A small multiple, carried before it is used.
+    pub(super) fn times(self, factor: f64) -> Self {
+        Self { limb: REDUCED_LIMB_MAX, value: factor * self.value }.checked()
     }
 
     pub(super) fn either(self, other: Self) -> Self {
@@ -187,6 +202,14 @@ impl Bound {
     }
 
     #[inline(always)]
+    pub(super) fn stored() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(super) fn assert_stored(self) {}
+
+    #[inline(always)]
     pub(super) fn add(self, _: Self) -> Self {
         self
     }
@@ -203,6 +226,11 @@ impl Bound {
 
     #[inline(always)]
     pub(super) fn lowered(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    pub(super) fn times(self, _: f64) -> Self {
         self
     }
 

@@ -89,6 +89,8 @@ pub(super) const HALF: [u64; LIMBS] = power_of_two(RADIX_BITS - 1);
 /// What subtraction adds first, so that no limb becomes negative: 8 times the modulus, each limb but the
 /// highest raised by 2⁴⁹ at the expense of the next.
 pub(super) const BIAS_SMALL: [u64; LIMBS] = bias(3);
+/// The same for subtrahends that are differences themselves: 16 times the modulus.
+pub(super) const BIAS_MIDDLE: [u64; LIMBS] = bias(4);
 /// The same for larger subtrahends: 64 times the modulus.
 pub(super) const BIAS_LARGE: [u64; LIMBS] = bias(6);
 
@@ -210,7 +212,7 @@ mod tests {
 
     #[test]
     fn biases_cover_every_reduced_limb() {
-        for bias in [BIAS_TINY, BIAS_SMALL, BIAS_LARGE] {
+        for bias in [BIAS_TINY, BIAS_SMALL, BIAS_MIDDLE, BIAS_LARGE] {
             for limb in &bias[..LIMBS - 1] {
                 assert!((super::super::bound::REDUCED_LIMB_MAX..=super::super::bound::BIAS_LIMB_MAX).contains(limb));
             }
