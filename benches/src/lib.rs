@@ -1,7 +1,8 @@
 //! What the suites and the comparisons share: a cluster's keys, what its operators would send, and one operator
 //! on threads of its own that takes it.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod bls;
 pub mod catch_up;
 pub mod cluster;
 pub mod feed;

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use phalanx_benches::bls;
 use phalanx_benches::catch_up::{answers, catch_up};
 use phalanx_benches::cluster::Cluster;
 use phalanx_benches::slots::{latencies, quantile, throughput, with_liars};
@@ -30,6 +31,12 @@ enum What {
         /// So many times fewer slots, for a trial.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
         shorten: u32,
+    },
+    /// BLS in batches against blst: on one core, on two, and the blst backend alone.
+    Bls {
+        /// One JSON array instead of tables.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -60,12 +67,12 @@ impl Figure {
 }
 
 fn main() -> ExitCode {
-    let What::Votes { json, shorten } = Arguments::parse().what;
-    match votes(shorten) {
-        Ok(figures) => {
-            show(&figures, json);
-            ExitCode::SUCCESS
-        }
+    let shown = match Arguments::parse().what {
+        What::Votes { json, shorten } => votes(shorten).map(|figures| show(&figures, json)),
+        What::Bls { json } => bls::measure(|what| eprintln!("measuring {what} …")).map(|rows| show_bls(&rows, json)),
+    };
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -142,5 +149,35 @@ fn show(figures: &[Figure], json: bool) {
             None => "",
         };
         println!("{name:<width$}  {value:>10.3} {unit:<15} {:<10} {verdict}", bar.as_deref().unwrap_or(""));
+    }
+}
+
+fn show_bls(rows: &[bls::Row], json: bool) {
+    if json {
+        println!("{}", serde_json::to_string(rows).expect("plain figures are JSON"));
+        return;
+    }
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    for (table, sides) in bls::TABLES.into_iter().zip([
+        ["ours", "blst", "times"],
+        ["two", "one", "scaling"],
+        ["backend", "blst", "times"],
+    ]) {
+        let [ours, theirs, ratio] = sides;
+        println!("{table:<width$}  {ours:>10} us  {theirs:>10} us  {ratio:>7}  bar");
+        for row in rows.iter().filter(|row| row.table == table) {
+            let bar = row.bar.map_or_else(String::new, |bar| format!(">= {bar}"));
+            let verdict = match row.met {
+                Some(true) => "met",
+                Some(false) => "MISSED",
+                None => "",
+            };
+            let (ours, theirs) = (row.ours_ns / 1e3, row.theirs_ns / 1e3);
+            println!(
+                "{:<width$}  {ours:>10.1}     {theirs:>10.1}     {:>7.2}  {bar:<7} {verdict}",
+                row.name, row.ratio
+            );
+        }
+        println!();
     }
 }
