@@ -404,7 +404,7 @@ fn engine_config(config: &OperatorConfig, cluster: &ClusterFile, me: OperatorInd
         resend_interval_min: timeouts.resend_min,
         resend_interval_max: timeouts.resend_max,
         jitter_seed: rand::random(),
-        collectors: Collectors::default(),
+        collectors: Collectors { above: config.collectors_above, count: config.collectors_count },
     }
 }
 

@@ -2,7 +2,7 @@
 //! the timeouts are local.
 
 use core::time::Duration;
-use phalanx_types::{BlockRef, ClusterSize, OperatorIndex};
+use phalanx_types::{BlockRef, ClusterSize, OPERATORS_MAX, OperatorIndex};
 
 /// The configuration of one engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Config {
 pub struct Collectors {
     /// Clusters of more than this many operators use collectors.
     pub above: usize,
-    /// `k`: how many operators after the leader collect, the leader not counted.
+    /// `k`: how many operators after the leader collect, the leader not counted; at least 1.
     pub count: usize,
 }
 
@@ -109,6 +109,7 @@ impl Config {
         }
         between("slots_per_term", self.slots_per_term, SLOTS_PER_TERM_MAX)?;
         between("pipeline_depth", self.pipeline_depth, PIPELINE_DEPTH_MAX)?;
+        self.collectors.check()?;
         let positive = ("one microsecond", Duration::from_micros(1));
         ordered(("block_time", self.block_time), positive)?;
         ordered(("resend_interval_min", self.resend_interval_min), positive)?;
@@ -119,6 +120,18 @@ impl Config {
         ordered(("finality_lag_max", self.finality_lag_max), ("finality_lag_min", self.finality_lag_min))?;
         let resend = ("resend_interval_min", self.resend_interval_min);
         ordered(("resend_interval_max", self.resend_interval_max), resend)
+    }
+}
+
+impl Collectors {
+    fn check(self) -> Result<(), ConfigError> {
+        // Without one after the leader nobody spreads what a Byzantine leader withholds, or carries a vote past a
+        // leader that dies.
+        if (1..=OPERATORS_MAX).contains(&self.count) {
+            return Ok(());
+        }
+        let [actual, max] = [self.count, OPERATORS_MAX].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+        Err(ConfigError::MisuseBound { what: "collectors.count", actual, min: 1, max })
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub enum Recipients {
     /// Every other operator.
     Everyone,
-    /// These, oneself excepted (collectors, at large `n`).
-    Only(Vec<OperatorIndex>),
+    /// These; oneself is not among them.
+    Only(Arc<[OperatorIndex]>),
 }
 
 /// What must be fetched from other operators (rule 9).
@@ -86,6 +86,13 @@ pub enum Effect {
     },
     /// Send a certificate to everyone: once when it is learnt, again by rule 8.
     Forward(Verified<Certificate>),
+    /// Send a certificate to one operator that was heard to lack it.
+    Tell {
+        /// To whom.
+        to: OperatorIndex,
+        /// What.
+        certificate: Verified<Certificate>,
+    },
     /// Send the evidence to everyone, once.
     ForwardEquivocation(Box<Verified<Equivocation>>),
     /// Build a block for `position` on `parent`; answered by `Input::Built`.

@@ -7,6 +7,7 @@
 
 use crate::blocks::Blocks;
 use crate::certificates::Certificates;
+use crate::collectors::Collecting;
 use crate::fetches::Fetches;
 use crate::jitter::Jitter;
 use crate::own::Own;
@@ -30,6 +31,8 @@ pub struct Engine {
     pub(crate) own: Own,
     pub(crate) peers: Peers,
     pub(crate) term: Term,
+    /// To whom votes go, where not to everyone.
+    pub(crate) collecting: Option<Collecting>,
     /// Whether the next term's leader was caught with two proposals.
     pub(crate) convicted_next: bool,
     pub(crate) timeouts: Timeouts,
@@ -65,6 +68,7 @@ impl Engine {
             own: Own::default(),
             peers: Peers::new(config.size, config.me),
             term: Term::new(0, config.size.leader(0), None, now),
+            collecting: Collecting::new(&config),
             convicted_next: false,
             timeouts: Timeouts::new(),
             resend: Resend::default(),
@@ -92,8 +96,8 @@ impl Engine {
             Input::Proposal { proposal, block } => self.on_proposal(now, proposal, &block, out),
             // Rules 3, 4, 6, 7 and 9.
             Input::Certificate(certificate) => self.on_certificate(now, certificate, out),
-            // Rule 5: who has left, who hands over, who is not absent after all.
-            Input::Heard { from, vote } => self.on_heard(from, vote, out),
+            // Rule 5: who has left, who hands over, who is not absent after all. Rule 8: who lacks what is final.
+            Input::Heard { from, vote } => self.on_heard(now, from, vote, out),
             // Rule 5: the leader was caught.
             Input::Equivocation(evidence) => self.on_equivocation(evidence, out),
             // Rule 1: what is to be proposed.
@@ -173,28 +177,16 @@ impl Engine {
         self.term.leader == self.config.me
     }
 
-    /// Whether votes of the current term go to collectors, and whether this operator is one.
-    fn collectors(&self) -> Option<Vec<phalanx_types::OperatorIndex>> {
-        let (n, settings) = (self.config.size.n(), self.config.collectors);
-        if n <= settings.above {
-            return None;
-        }
-        let after = u64::try_from(settings.count.min(n - 1)).unwrap_or(u64::MAX);
-        Some((0..=after).map(|next| self.config.size.leader(self.term.number.saturating_add(next))).collect())
-    }
-
     /// Whether this operator spreads notarizations and finalizations when it learns them: everyone does,
     /// except where there are collectors and it is none.
     pub(crate) fn spreads(&self) -> bool {
-        self.collectors().is_none_or(|collectors| collectors.contains(&self.config.me))
+        self.collecting.as_ref().is_none_or(Collecting::collects)
     }
 
+    /// Casts a vote: to collectors where there are any, and what leaves a term to everyone.
     pub(crate) fn cast(&self, vote: Vote, out: &mut Outbox) {
-        let recipients = match (vote.kind, self.collectors()) {
-            (VoteKind::Notarize | VoteKind::Finalize, Some(mut collectors)) => {
-                collectors.retain(|operator| *operator != self.config.me);
-                Recipients::Only(collectors)
-            }
+        let recipients = match (vote.kind, &self.collecting) {
+            (VoteKind::Notarize | VoteKind::Finalize, Some(collecting)) => Recipients::Only(collecting.others()),
             _ => Recipients::Everyone,
         };
         out.push(Effect::Vote { vote, recipients });
@@ -220,6 +212,7 @@ impl Engine {
             notarized_slots: self.certificates.notarized_slots(self.term.number),
             previous,
             terms_wanted: self.fetches.terms(),
+            collectors: self.collecting.as_ref().map(Collecting::seats),
             halted: self.halted,
         }
     }

@@ -4,13 +4,14 @@
 //! read, no IO done here. See `docs/PROTOCOL.md` for the rules that each arm cites and for the proof.
 //!
 //! How it is laid out: `engine` owns the state and the one match over inputs; `rules/` holds one file for
-//! each rule or input; `certificates`, `blocks`, `proposals`, `own`, `peers`, `term`, `timeouts`, `pace`
-//! and `fetches` are the parts of the state, each keeping its own invariants. `window` and `status` are
+//! each rule or input; `certificates`, `blocks`, `proposals`, `own`, `peers`, `term`, `collectors`, `timeouts`,
+//! `pace` and `fetches` are the parts of the state, each keeping its own invariants. `window` and `status` are
 //! the copies that other threads read.
 #![forbid(unsafe_code)]
 
 mod blocks;
 mod certificates;
+mod collectors;
 mod config;
 mod effect;
 mod engine;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use blocks::{HELD_PAYLOAD_BYTES_MAX, UNFINALIZED_BLOCKS_MAX};
 pub use certificates::UNFINALIZED_TERMS_MAX;
+pub use collectors::CollectorSeats;
 pub use config::{Collectors, Config, ConfigError, PIPELINE_DEPTH_MAX, SLOTS_PER_TERM_MAX};
 pub use effect::{Effect, HaltReason, Missing, Outbox, Recipients};
 pub use engine::Engine;

@@ -1,9 +1,10 @@
 //! What the other operators were heard to do: who has left a term, who is silent, who is marked absent.
 //! Authenticated by connection, not evidence.
 //!
-//! Memory: for each operator two slots and two bits.
+//! Memory: for each operator two slots, a time and two bits.
 
-use phalanx_types::{ClusterSize, OperatorIndex};
+use core::time::Duration;
+use phalanx_types::{ClusterSize, OperatorIndex, Time};
 
 /// What was heard of one operator.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ struct Peer {
     /// Anything, since the current term was entered.
     heard: bool,
     absent: bool,
+    /// When it was told last of what it lacks.
+    told_at: Option<Time>,
 }
 
 /// All operators.
@@ -90,6 +93,16 @@ impl Peers {
 
     pub(crate) fn is_absent(&self, operator: OperatorIndex) -> bool {
         self.peers[operator.as_usize()].absent
+    }
+
+    /// Whether an operator may be told now of what it lacks, and was not within `pause`.
+    pub(crate) fn may_tell(&mut self, operator: OperatorIndex, now: Time, pause: Duration) -> bool {
+        let told_at = &mut self.peers[operator.as_usize()].told_at;
+        let may = told_at.is_none_or(|told| now.saturating_since(told) >= pause);
+        if may {
+            *told_at = Some(now);
+        }
+        may
     }
 
     /// Who is marked.

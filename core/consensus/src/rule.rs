@@ -62,6 +62,8 @@ pub enum Rule {
     Resend,
     /// Rule 8: a leader's proposals were sent again.
     ResendProposal,
+    /// Rule 8: whoever still votes for what is final was told so.
+    TellLaggard,
     /// Rule 9: a certificate of a later term moved the operator there.
     CatchUp,
     /// Rule 9: a block was asked for.
@@ -79,7 +81,7 @@ impl Rule {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every arm, in order.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::ProposeFirst,
         Self::ProposeNext,
         Self::BuildAgain,
@@ -109,6 +111,7 @@ impl Rule {
         Self::Nullification,
         Self::Resend,
         Self::ResendProposal,
+        Self::TellLaggard,
         Self::CatchUp,
         Self::FetchBlock,
         Self::FetchTerms,

@@ -14,4 +14,5 @@ mod proposal;
 mod propose;
 pub(crate) mod resend;
 mod restart;
+mod tell;
 mod tick;

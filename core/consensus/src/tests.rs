@@ -4,6 +4,7 @@
 mod anything;
 mod certificates;
 mod cluster;
+mod collectors;
 mod leave;
 mod notarize;
 mod propose;

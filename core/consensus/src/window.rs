@@ -6,6 +6,7 @@
 //! unseen. The engine checks again, exactly: this only has to be cheap, and never wrong about what is
 //! needed.
 
+use crate::CollectorSeats;
 use phalanx_types::{Certificate, Position, UnsignedProposal, Vote, VoteKind};
 
 /// How many terms before the current one can still be finalized by votes.
@@ -35,6 +36,8 @@ pub struct Window {
     pub previous: [Option<Position>; PREVIOUS_TERMS_MAX],
     /// Terms whose certificates were asked for, inclusive.
     pub terms_wanted: Option<(u64, u64)>,
+    /// Who collects votes; `None` where they go to everyone.
+    pub collectors: Option<CollectorSeats>,
     /// Nothing is of interest any more.
     pub halted: bool,
 }
@@ -55,6 +58,16 @@ impl Window {
             VoteKind::Notarize => self.is_near(position) && !self.is_known_notarized(position),
             VoteKind::Finalize => self.is_near(position) || self.previous.contains(&Some(position)),
         }
+    }
+
+    /// Whether a vote that is of no use itself shows that its sender lacks what is final: the engine tells it
+    /// (rule 8).
+    #[must_use]
+    pub fn shows_laggard(&self, vote: &Vote) -> bool {
+        let Some(collectors) = &self.collectors else { return false };
+        let position = vote.position;
+        let is_near = position.epoch == self.epoch && position.slot < self.slots_per_term;
+        !self.halted && is_near && self.is_final(position) && collectors.shows_lack(vote)
     }
 
     /// Whether a certificate says something new. Answers to own requests need no such check.

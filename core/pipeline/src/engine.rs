@@ -191,6 +191,10 @@ impl EngineStage {
                 }
                 // Certificates and evidence prove themselves: they need no journal, and wait for none.
                 Effect::Forward(certificate) => self.outbound.push_back(everyone(Message::Certificate(*certificate))),
+                Effect::Tell { to, certificate } => self.outbound.push_back(Outbound::Send {
+                    recipients: Recipients::Only(Arc::new([to])),
+                    message: Message::Certificate(*certificate),
+                }),
                 Effect::ForwardEquivocation(evidence) => {
                     self.outbound.push_back(everyone(Message::Equivocation(Box::new(evidence.into_inner()))));
                 }

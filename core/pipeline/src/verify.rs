@@ -203,6 +203,9 @@ impl VerifyStage {
         // The ingress saw to it that the signer is the sender.
         let SignedVote { vote, signer, partial } = signed;
         if !self.snapshot.window.wants_vote(&vote) {
+            if self.snapshot.window.shows_laggard(&vote) && self.heard.insert(from, true) != Some(true) {
+                self.backlog.push_back(Input::Heard { from, vote: Some(vote) });
+            }
             return Err(DropReason::OutsideWindow);
         }
         if self.known.certifies(&vote) {

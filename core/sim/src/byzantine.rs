@@ -17,12 +17,14 @@ mod invalid_partials;
 mod late_votes;
 mod no_finalize;
 mod replays;
+mod selective_collector;
 mod selective_votes;
 mod silent;
 mod slow_leader;
 mod stopping_leader;
 mod twin;
 mod votes_for_everything;
+mod withholding_collector;
 mod withholding_leader;
 
 pub use colluding_partials::ColludingPartials;
@@ -37,12 +39,14 @@ pub use invalid_partials::InvalidPartials;
 pub use late_votes::LateVotes;
 pub use no_finalize::NoFinalize;
 pub use replays::Replays;
+pub use selective_collector::SelectiveCollector;
 pub use selective_votes::SelectiveVotes;
 pub use silent::Silent;
 pub use slow_leader::SlowLeader;
 pub use stopping_leader::StoppingLeader;
 pub use twin::Twin;
 pub use votes_for_everything::VotesForEverything;
+pub use withholding_collector::WithholdingCollector;
 pub use withholding_leader::WithholdingLeader;
 
 use crate::keys::Keys;
@@ -81,6 +85,8 @@ pub enum BehaviourKind {
     NoFinalize,
     /// See [`Replays`].
     Replays,
+    /// See [`SelectiveCollector`].
+    SelectiveCollector,
     /// See [`SelectiveVotes`].
     SelectiveVotes,
     /// See [`Silent`].
@@ -93,13 +99,15 @@ pub enum BehaviourKind {
     Twin,
     /// See [`VotesForEverything`].
     VotesForEverything,
+    /// See [`WithholdingCollector`].
+    WithholdingCollector,
     /// See [`WithholdingLeader`].
     WithholdingLeader,
 }
 
 impl BehaviourKind {
     /// All of them but [`Self::Twin`], each half of which is honest.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ColludingPartials,
         Self::DamagedFrames,
         Self::EarlyVotes,
@@ -112,11 +120,13 @@ impl BehaviourKind {
         Self::LateVotes,
         Self::NoFinalize,
         Self::Replays,
+        Self::SelectiveCollector,
         Self::SelectiveVotes,
         Self::Silent,
         Self::SlowLeader,
         Self::StoppingLeader,
         Self::VotesForEverything,
+        Self::WithholdingCollector,
         Self::WithholdingLeader,
     ];
 
@@ -136,12 +146,14 @@ impl BehaviourKind {
             Self::LateVotes => Box::<LateVotes>::default(),
             Self::NoFinalize => Box::new(NoFinalize),
             Self::Replays => Box::<Replays>::default(),
+            Self::SelectiveCollector => Box::new(SelectiveCollector),
             Self::SelectiveVotes => Box::new(SelectiveVotes),
             Self::Silent => Box::new(Silent),
             Self::SlowLeader => Box::<SlowLeader>::default(),
             Self::StoppingLeader => Box::<StoppingLeader>::default(),
             Self::Twin => Box::new(Twin),
             Self::VotesForEverything => Box::<VotesForEverything>::default(),
+            Self::WithholdingCollector => Box::new(WithholdingCollector),
             Self::WithholdingLeader => Box::<WithholdingLeader>::default(),
         }
     }

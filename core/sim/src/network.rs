@@ -99,6 +99,7 @@ pub struct Network {
     links: Vec<Link>,
     cut: Vec<bool>,
     busy_until: Vec<[Time; Lane::COUNT]>,
+    sent: [u64; Lane::COUNT],
     random: Random,
 }
 
@@ -112,8 +113,15 @@ impl Network {
             links: vec![link; pairs],
             cut: vec![false; pairs],
             busy_until: vec![[Time::ZERO; Lane::COUNT]; pairs],
+            sent: [0; Lane::COUNT],
             random,
         }
+    }
+
+    /// How many messages were ever sent with a lane, lost ones among them.
+    #[must_use]
+    pub fn sent(&self, lane: Lane) -> u64 {
+        self.sent[lane.index()]
     }
 
     fn pair(&self, from: OperatorIndex, to: OperatorIndex) -> usize {
@@ -187,6 +195,7 @@ impl Network {
     pub fn send(&mut self, now: Time, from: OperatorIndex, to: OperatorIndex, lane: Lane, bytes: usize) -> Arrivals {
         let pair = self.pair(from, to);
         let link = self.links[pair];
+        self.sent[lane.index()] += 1;
         if self.cut[pair] || self.random.chance(link.loss_ppm) {
             return Arrivals::default();
         }

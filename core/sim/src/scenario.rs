@@ -1,11 +1,13 @@
 //! What is done to a cluster, and what must come of it. One file for each kind of trouble.
 //!
 //! A scenario is a function of its seed alone: the seed fixes the size of the cluster (mostly four operators, which
-//! cost least, where nothing else is said), the scheme (one seed in [`BLS_SEEDS`] signs with real BLS), and everything
-//! that is left to chance. The invariants are asserted after every event, whatever the scenario.
+//! cost least, where nothing else is said), the scheme (one seed in [`BLS_SEEDS`] signs with real BLS), whether votes go
+//! to collectors (one seed in [`COLLECTORS_SEEDS`]), and everything that is left to chance. The invariants are asserted
+//! after every event, whatever the scenario.
 
 mod byzantine;
 mod chaos;
+mod collectors;
 mod crashes;
 mod each_write;
 mod healthy;
@@ -23,11 +25,14 @@ use crate::failure::Failure;
 use crate::keys::Scheme;
 use crate::plan::Plan;
 use clap::ValueEnum;
+use phalanx_consensus::Collectors;
 use phalanx_types::Time;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One seed in so many signs with real BLS.
 pub const BLS_SEEDS: u64 = 64;
+/// One seed in so many uses collectors however few operators there are.
+pub const COLLECTORS_SEEDS: u64 = 3;
 const SIZES: [usize; 16] = [4, 7, 4, 1, 4, 5, 4, 4, 4, 7, 4, 1, 10, 5, 4, 4];
 
 /// The scenarios by name.
@@ -67,6 +72,8 @@ pub enum Scenario {
     Broken,
     /// One of four operators sits at two machines, under all sequences of partitions of the five.
     Twins,
+    /// More than 64 operators, whose collectors are dead, Byzantine or cut off.
+    Collectors,
     /// Everything at once, then a good network.
     Chaos,
 }
@@ -112,6 +119,7 @@ impl Scenario {
     /// What a search plays with a seed: what finds most, and what takes the rarest arms of the rules, most often.
     #[must_use]
     pub fn of_search(seed: u64) -> Self {
+        // `Collectors` takes as long as a hundred others; small clusters play it in all the rest.
         const TURNS: [(Scenario, u64); 18] = [
             (Scenario::Byzantine, 24),
             (Scenario::Twins, 16),
@@ -155,6 +163,10 @@ impl Scenario {
         if seed % BLS_SEEDS == BLS_SEEDS - 1 {
             config.scheme = Scheme::Bls;
         }
+        if seed % COLLECTORS_SEEDS == COLLECTORS_SEEDS - 1 {
+            let count = 1 + usize::try_from(seed / COLLECTORS_SEEDS % 3).expect("below three");
+            config.collectors = Collectors { above: 3, count };
+        }
         match self {
             Self::Healthy => healthy::configure(&mut config),
             Self::Lossy => healthy::configure_lossy(&mut config),
@@ -171,6 +183,7 @@ impl Scenario {
             Self::Stalled => too_many::configure_stalled(&mut config),
             Self::Broken => too_many::configure_broken(&mut config),
             Self::Twins => twins::configure(&mut config),
+            Self::Collectors => collectors::configure(&mut config),
             Self::Chaos => chaos::configure(&mut config),
         }
         config
@@ -195,6 +208,7 @@ impl Scenario {
             Self::Stalled => too_many::play_stalled(cluster),
             Self::Broken => too_many::play_broken(cluster),
             Self::Twins => twins::play(cluster),
+            Self::Collectors => collectors::play(cluster),
             Self::Chaos => chaos::play(cluster),
         }
     }

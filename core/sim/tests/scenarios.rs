@@ -65,6 +65,12 @@ fn one_operator_or_everyone_crashes_at_each_write() {
 }
 
 #[test]
+fn collectors_of_a_large_cluster_fail_in_any_way() {
+    // Seed by seed another trouble: every collector withholds, some tell a quorum only, some are dead.
+    plays(Scenario::Collectors, [1, 2, 6]);
+}
+
+#[test]
 fn nothing_accepted_is_lost_when_leaders_are_killed() {
     plays(Scenario::LeaderKilled, SMALL);
 }

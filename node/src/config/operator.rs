@@ -8,6 +8,7 @@ use super::setting::Setting;
 use super::value::{BlsBackend, Given, LogFormat, Value};
 use alloy_primitives::Address;
 use core::time::Duration;
+use phalanx_types::OPERATORS_MAX;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,13 @@ settings! {
         resend_interval_min: Duration = "200ms";
         /// The largest interval between two re-sends.
         resend_interval_max: Duration = "2s";
+        /// In a cluster of more operators than this, votes for blocks go to the leader and a few operators after
+        /// it, who spread the certificates, instead of to everyone: far fewer messages, for two more message
+        /// delays. Should be the same at every operator; where it is not, only messages are wasted.
+        collectors_above: usize = "64";
+        /// How many operators after the leader collect votes then, at least 1. More than a third of the operators
+        /// makes sure that an honest one is among them in every term; a few are enough to do without a dead one.
+        collectors_count: usize = "4";
     }
     "Execution" {
         /// The gas limit of the blocks that this operator builds; from block to block it moves towards this by
@@ -168,8 +176,12 @@ impl OperatorConfig {
                 return Err(format!("`{low}` ({}) is above `{high}` ({})", low_value.show(), high_value.show()));
             }
         }
+        if self.collectors_count > OPERATORS_MAX {
+            return Err(format!("`collectors_count` must be at most {OPERATORS_MAX}, the largest cluster"));
+        }
         let positive = [
             ("pipeline_depth", u64::from(self.pipeline_depth)),
+            ("collectors_count", self.collectors_count as u64),
             ("gas_limit", self.gas_limit),
             ("block_bytes_max", self.block_bytes_max as u64),
             ("mempool_transactions_max", self.mempool_transactions_max as u64),
@@ -210,6 +222,13 @@ mod tests {
         let mut config = OperatorConfig::defaults(Path::new(""));
         config.pipeline_depth = 0;
         assert!(config.check().expect_err("no depth").contains("pipeline_depth"));
+        let mut config = OperatorConfig::defaults(Path::new(""));
+        for wrong in [0, OPERATORS_MAX + 1] {
+            config.collectors_count = wrong;
+            assert!(config.check().expect_err("no collectors, or too many").contains("collectors_count"));
+        }
+        config.collectors_count = 1;
+        assert_eq!(config.check(), Ok(()));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Outlet {
                 mesh.broadcast(lane, &frame);
             }
             Recipients::Only(operators) => {
-                for operator in operators {
+                for operator in operators.iter() {
                     mesh.send(*operator, lane, frame.clone());
                 }
             }

@@ -19,6 +19,9 @@ impl Engine {
         self.own.enter(term);
         self.term = Term::new(term, self.config.size.leader(term), Some(by), now);
         self.term.convicted = is_next && self.convicted_next;
+        if let Some(collecting) = &mut self.collecting {
+            collecting.enter(term);
+        }
         self.convicted_next = false;
         self.proposals.prune_below(Position::new(self.config.epoch, term, 0));
         self.pace.enter();

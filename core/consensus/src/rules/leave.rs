@@ -2,7 +2,7 @@
 
 use crate::{Effect, Engine, Outbox, Rule};
 use phalanx_threshold::Verified;
-use phalanx_types::{Equivocation, OperatorIndex, Vote, VoteKind};
+use phalanx_types::{Equivocation, OperatorIndex, Time, Vote, VoteKind};
 
 /// Why a term is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// Another operator sent something.
-    pub(crate) fn on_heard(&mut self, from: OperatorIndex, vote: Option<Vote>, out: &mut Outbox) {
+    pub(crate) fn on_heard(&mut self, now: Time, from: OperatorIndex, vote: Option<Vote>, out: &mut Outbox) {
         if !self.peers.is_other(from) {
             return;
         }
@@ -97,7 +97,11 @@ impl Engine {
         let Some(vote) = vote else { return };
         let position = vote.position;
         let near = position.epoch == self.config.epoch && position.slot < self.config.slots_per_term;
-        if vote.kind != VoteKind::Nullify || !near {
+        if !near {
+            return;
+        }
+        self.tell_laggard(now, from, &vote, out);
+        if vote.kind != VoteKind::Nullify {
             return;
         }
         if position.term == self.term.number {

@@ -56,6 +56,9 @@ impl Engine {
         let entered_by = entered_by.filter(|_| number == certified);
         self.term = Term::new(number, self.config.size.leader(number), entered_by, now);
         self.own.enter(number);
+        if let Some(collecting) = &mut self.collecting {
+            collecting.enter(number);
+        }
     }
 
     fn restore_own(&mut self, records: &[Record]) {

@@ -278,6 +278,7 @@ impl Cluster {
                 self.broadcast(index, &Wire::Proposal(proposal, block));
             }
             Effect::ResendProposal { position, block } => self.propose_again(index, position, &block),
+            Effect::Tell { to, certificate } => self.send(index, to.as_usize(), Wire::Certificate(certificate)),
             Effect::Forward(certificate) => self.broadcast(index, &Wire::Certificate(certificate)),
             Effect::ForwardEquivocation(evidence) => self.broadcast(index, &Wire::Equivocation(*evidence)),
             Effect::Build { position, parent } => self.build(index, position, parent),
@@ -304,7 +305,7 @@ impl Cluster {
         match recipients {
             Recipients::Everyone => self.broadcast(index, &Wire::Vote(signed)),
             Recipients::Only(operators) => {
-                for operator in operators {
+                for operator in operators.iter() {
                     self.send(index, operator.as_usize(), Wire::Vote(signed));
                 }
             }

@@ -28,6 +28,7 @@ impl Walk {
         };
         let me = u16::try_from(walk.below(4)).unwrap();
         let mut settings = config(me, 4, [1, 2, 3, 5][usize::try_from(walk.below(4)).unwrap()]);
+        settings.collectors.above = [3, 64][usize::try_from(walk.below(2)).unwrap()];
         settings.pipeline_depth = 1 + u32::try_from(walk.below(3)).unwrap();
         walk.rig = Rig::with(settings);
         walk.rig.validates = walk.below(2) == 0;

@@ -320,37 +320,3 @@ fn a_slow_clock_of_the_driver_is_no_reason_to_leave_before_what_waits_is_taken_i
     rig.step(Input::Tick);
     assert!(!rig.engine.status().left);
 }
-
-#[test]
-fn votes_to_collectors_reach_the_leader_and_the_next_ones_only() {
-    let mut settings = config(1, 10, 8);
-    settings.collectors = crate::Collectors { above: 9, count: 2 };
-    let mut rig = Rig::with(settings.clone());
-    let first = block(genesis(), 0);
-    rig.proposal(0, 0, &first, None);
-    let only = |rig: &Rig| {
-        rig.last.iter().find_map(|effect| match effect {
-            Effect::Vote { recipients, .. } => Some(recipients.clone()),
-            _ => None,
-        })
-    };
-    let two = vec![OperatorIndex(0), OperatorIndex(2)];
-    assert_eq!(only(&rig), Some(crate::Recipients::Only(two)), "the leader and the next two, itself excepted");
-    rig.notarization(0, 0, first.reference);
-    assert!(rig.did(|effect| matches!(effect, Effect::Forward(_))), "a collector spreads the certificate");
-    rig.pass(TIMEOUT * 2);
-    let everyone = |effect: &Effect| matches!(effect, Effect::Vote { vote, recipients: crate::Recipients::Everyone } if vote.kind == VoteKind::Nullify);
-    assert!(rig.log.iter().any(everyone), "Nullify goes to everyone");
-
-    settings.me = OperatorIndex(5);
-    let mut rig = Rig::with(settings.clone());
-    rig.notarization(0, 0, first.reference);
-    assert!(!rig.did(|effect| matches!(effect, Effect::Forward(_))), "others do not");
-    rig.pass(TIMEOUT);
-    assert!(rig.log.iter().any(|effect| matches!(effect, Effect::Forward(_))), "until a re-send");
-
-    settings.collectors.above = 10;
-    let mut rig = Rig::with(settings);
-    rig.proposal(0, 0, &first, None);
-    assert_eq!(only(&rig), Some(crate::Recipients::Everyone));
-}

@@ -1,8 +1,8 @@
 //! Schedules that broke others, or earlier drafts of the protocol, on small clusters. (The simulator runs
 //! them on whole operators, with disks and a network; these are about the engine alone.)
 
+use crate::Rule;
 use crate::testing::{BLOCK_TIME, Cluster, LAG, RESEND, TIMEOUT, Wire, at, block, chain, config, genesis, header};
-use crate::{Collectors, Rule};
 use core::time::Duration;
 use phalanx_types::{OperatorIndex, Time, Vote, VoteKind};
 
@@ -303,24 +303,6 @@ fn quorums_at_every_small_n_progress_with_f_operators_dead_and_stop_with_one_mor
             assert!(cluster.height(0) > stuck, "n = {n}: progress resumes when one returns");
         }
     }
-}
-
-#[test]
-fn collectors_carry_a_large_cluster_and_their_silence_only_slows_it() {
-    let collectors = Collectors { above: 9, count: 2 };
-    let configure = move |me| crate::Config { collectors, ..config(me, 10, 8) };
-    let mut cluster = Cluster::new(10, 15, configure);
-    cluster.run(BLOCK_TIME * 40);
-    assert!(cluster.heights().iter().all(|height| *height >= 36), "{:?}", cluster.heights());
-    assert_eq!(rule(&cluster, Rule::Resend), 0, "a healthy cluster says nothing twice");
-    // Term 0's collectors, the leader among them, are f Byzantine operators that spread nothing.
-    let mut cluster = Cluster::new(10, 16, configure);
-    cluster.filter = Box::new(|wire, from, _, _| {
-        let keeps = (0..=2).contains(&from);
-        !(keeps && matches!(wire, Wire::Certificate(_)))
-    });
-    cluster.run(TIMEOUT * 8);
-    assert!(cluster.heights().iter().all(|height| *height > 10), "{:?}", cluster.heights());
 }
 
 #[test]

@@ -86,10 +86,7 @@ impl Operator {
     fn addressees(&self, recipients: Recipients) -> Vec<OperatorIndex> {
         match recipients {
             Recipients::Everyone => self.others(),
-            Recipients::Only(mut operators) => {
-                operators.retain(|operator| *operator != self.index());
-                operators
-            }
+            Recipients::Only(operators) => operators.to_vec(),
         }
     }
 
