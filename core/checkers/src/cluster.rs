@@ -133,6 +133,10 @@ impl Checkers {
                 self.term_kept.map_or(Ok(()), |expected| expected.entered(at, operator, *position))
             }
             Event::Restarted { committed } => self.agreement.restarted(at, operator, *committed),
+            Event::Convicted(leader) => {
+                let broken = Broken::HonestConvicted { leader: *leader };
+                if self.byzantine.contains(leader) { Ok(()) } else { Err(Violation::new(at, operator, broken)) }
+            }
             Event::Accepted(transaction) => {
                 self.transactions.accepted(at, operator, *transaction);
                 Ok(())

@@ -14,6 +14,7 @@
 //! | 5 finalized height grows in bounded time; 6 none grows without a quorum | [`LivenessChecker`], [`Standstill`] |
 //! | 7 a transient timeout does not end a term | [`TermKept`] |
 //! | accepted transactions are committed exactly once, none lost | [`TransactionChecker`] |
+//! | evidence convicts nobody honest | [`Event::Convicted`] |
 //! | every structure stays within its stated bound | [`Event::Length`] |
 //!
 //! Left to others: signatures (an observed certificate was checked by whoever observed it), and memory:

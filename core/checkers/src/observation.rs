@@ -35,6 +35,8 @@ pub enum Event {
         /// The newest committed block in its store.
         committed: BlockRef,
     },
+    /// The operator showed others evidence that this one, as a leader, signed two proposals for one position.
+    Convicted(OperatorIndex),
     /// The operator told a client that it accepted this transaction.
     Accepted(B256),
     /// A structure's length, beside the bound that its owner states for it.

@@ -23,6 +23,8 @@ pub enum Invariant {
     Standstill,
     /// 7: a transient timeout does not end a term.
     Healing,
+    /// Evidence convicts only who is Byzantine.
+    Evidence,
     /// An accepted transaction is committed exactly once.
     Transactions,
     /// Memory stays within its stated bound.
@@ -163,6 +165,12 @@ pub enum Broken {
         /// What was entered instead.
         entered: Position,
     },
+    /// An honest leader was convicted.
+    #[error("showed evidence against operator {leader}, which is honest")]
+    HonestConvicted {
+        /// Who is said to have signed two proposals for one position.
+        leader: OperatorIndex,
+    },
     /// A transaction was committed twice.
     #[error("transaction {transaction} was committed at heights {first} and {second}")]
     CommittedTwice {
@@ -215,6 +223,7 @@ impl Broken {
             Self::Stalled { .. } => Invariant::Liveness,
             Self::GrewWithoutQuorum(_) => Invariant::Standstill,
             Self::TermEnded { .. } => Invariant::Healing,
+            Self::HonestConvicted { .. } => Invariant::Evidence,
             Self::CommittedTwice { .. } | Self::Lost { .. } => Invariant::Transactions,
             Self::OutOfBounds { .. } => Invariant::Bounds,
         }

@@ -343,6 +343,15 @@ fn transactions_committed_twice_or_lost_are_caught() {
 }
 
 #[test]
+fn evidence_against_an_honest_leader_is_caught() {
+    let mut checkers = Checkers::new(&setting(&[3]));
+    let convicts = |leader| Event::Convicted(OperatorIndex(leader));
+    assert_eq!(feed(&mut checkers, [(0, convicts(3)), (3, convicts(1))]), None, "what a liar says proves nothing");
+    let found = feed(&mut checkers, [(0, convicts(1))]).map(|found| *found.broken);
+    assert_eq!(found, Some(Broken::HonestConvicted { leader: OperatorIndex(1) }));
+}
+
+#[test]
 fn a_structure_beyond_its_bound_is_caught() {
     let length = |length| Event::Length { what: "held votes", length, max: 8 };
     assert_eq!(broken([(0, length(8))]), None);

@@ -215,7 +215,8 @@ impl Operator {
                 Message::Proposal { proposal, .. } => {
                     world.observe(self.index(), Observed::SentProposal(proposal.header));
                 }
-                Message::Certificate(_) | Message::Equivocation(_) | Message::Transactions(_) => {}
+                Message::Equivocation(evidence) => world.observe(self.index(), Observed::Convicted(evidence.leader)),
+                Message::Certificate(_) | Message::Transactions(_) => {}
             }
             self.send_message(world, to, message);
         }

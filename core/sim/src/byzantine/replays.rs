@@ -1,5 +1,5 @@
-//! Says again what was said before, and elsewhere: old certificates, evidence and own votes, much later and many
-//! times; and votes of its own that are signed for another epoch and for another cluster. Besides that it is honest.
+//! Says again what was said before, and elsewhere: old certificates, evidence, own votes, and anyone's proposals, much
+//! later and many times; and votes of its own that are signed for another epoch and for another cluster. Besides that it is honest.
 
 use super::{Behaviour, Powers, Sending, relay};
 use phalanx_threshold::{Domain, digest};
@@ -43,14 +43,14 @@ fn elsewhere(powers: &mut Powers<'_>, vote: Vote) -> Message {
 
 impl Behaviour for Replays {
     fn send(&mut self, _: &mut Powers<'_>, to: &[OperatorIndex], message: &Message, out: &mut Vec<Sending>) {
-        if matches!(message, Message::Vote(_) | Message::Certificate(_)) {
+        if matches!(message, Message::Vote(_) | Message::Certificate(_) | Message::Proposal { .. }) {
             self.remember(message);
         }
         relay(to, message, out);
     }
 
     fn receive(&mut self, _: &mut Powers<'_>, _: OperatorIndex, message: &Message, _: &mut Vec<Sending>) {
-        if matches!(message, Message::Certificate(_) | Message::Equivocation(_)) {
+        if matches!(message, Message::Certificate(_) | Message::Equivocation(_) | Message::Proposal { .. }) {
             self.remember(message);
         }
     }

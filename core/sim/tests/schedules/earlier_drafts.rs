@@ -4,8 +4,10 @@ use crate::script::{
     certificate_of, cluster, count, left, ms, next_proposal, op, progress, progress_of, reach, run, say_vote, slot,
     twin, vote_of,
 };
+use core::time::Duration;
 use phalanx_consensus::Rule;
 use phalanx_sim::byzantine::BehaviourKind;
+use phalanx_sim::cluster::{Cluster, ClusterConfig};
 use phalanx_sim::network::Link;
 use phalanx_sim::packet::Content;
 use phalanx_types::{Message, Position, Vote, VoteKind};
@@ -168,4 +170,25 @@ fn equivocation_shown_to_one_operator_only_with_finalize_held_back() {
     assert_eq!(count(&cluster, Rule::LeaveFinality) + count(&cluster, Rule::LeaveProgress), 0);
     assert_eq!(cluster.term(), 1);
     progress(&mut cluster, ms(1_000));
+}
+
+#[test]
+fn thousands_of_nullified_terms_then_a_proposal_whose_justification_exceeds_any_frame() {
+    let mut config = ClusterConfig::new(1, 4);
+    config.block_time = ms(10);
+    config.progress_timeout = ms(10);
+    config.liveness_bound = Duration::from_secs(60);
+    let mut cluster = Cluster::new(config);
+    run(&mut cluster, ms(450));
+    // Nobody sees a block: term after term is nullified, and one operator misses all of them.
+    let away = op(3);
+    cluster.crash(away);
+    cluster.set_filter(|passing| !matches!(passing.content, Content::Message(Message::Proposal { .. })));
+    let (height, from) = (cluster.height(), cluster.term());
+    reach(&mut cluster, Duration::from_secs(4_000), "thousands of terms", |cluster| cluster.term() > from + 2_000);
+    assert!(cluster.height() <= height + 8, "nothing new can be final");
+    cluster.clear_filter();
+    cluster.restart(away);
+    progress(&mut cluster, Duration::from_secs(20));
+    assert!(cluster.operator(away).rules().of(Rule::FetchTerms) > 0, "no frame holds that many certificates");
 }

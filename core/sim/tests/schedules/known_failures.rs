@@ -7,8 +7,13 @@ use core::time::Duration;
 use phalanx_consensus::Rule;
 use phalanx_sim::byzantine::BehaviourKind;
 use phalanx_sim::cluster::{Cluster, ClusterConfig};
+use phalanx_sim::filter::Passing;
 use phalanx_sim::packet::Content;
-use phalanx_types::{B256, BlockRef, ClusterSize, Message, OperatorIndex, Position, Time, Vote, VoteKind};
+use phalanx_sim::payload::Payload;
+use phalanx_types::{
+    B256, BlockRef, Bytes, ClusterSize, Equivocation, Message, OperatorIndex, Position, Proposal, SignedVote, Time,
+    UnsignedProposal, Vote, VoteKind,
+};
 use std::sync::mpsc::{Receiver, channel};
 
 #[test]
@@ -261,4 +266,162 @@ fn leadership_of_an_operator_whose_execution_is_sick() {
     progress(&mut cluster, ms(3_000));
     let honest = (0..4).filter(|index| *index != 1).map(|index| cluster.operator(op(index)).rules());
     assert_eq!(honest.map(|rules| rules.of(Rule::HaltInvalid)).sum::<u64>(), 0, "nobody else does");
+}
+
+/// What a leader's own core makes its block for a position with, so that a script knows it from a twin.
+fn salt_of(position: Position) -> u64 {
+    position.term << 32 | u64::from(position.slot)
+}
+
+/// Whether this is the block that the core of `leader` proposes at `position`.
+fn proposes(passing: &Passing<'_>, leader: OperatorIndex, position: Position) -> bool {
+    let Content::Message(Message::Proposal { proposal, payload }) = passing.content else { return false };
+    let salt = Payload::decode(payload).map(|content| content.salt);
+    passing.from == leader && proposal.header.position == position && salt == Ok(salt_of(position))
+}
+
+#[test]
+fn an_equivocating_leaders_losing_block_gathers_a_certificate_elsewhere() {
+    let mut cluster = cluster(4, 300, &[(0, BehaviourKind::EarlyVotes)]);
+    let (losing, position) = (op(3), Position::new(0, 0, 5));
+    let (seen, proposals) = channel();
+    // One operator is not shown the block of the others, and nobody is shown both.
+    cluster.set_filter(move |passing| {
+        let shown = proposes(passing, op(0), position);
+        if let (true, Content::Message(message)) = (shown, passing.content) {
+            // The test may have seen enough.
+            let _ = seen.send(message.clone());
+        }
+        !shown || passing.to != losing
+    });
+    run(&mut cluster, ms(350));
+    let (proposal, payload) = next_proposal(&mut cluster, &proposals);
+    cluster.say(op(0), losing, twin(&cluster, &proposal, &payload, 77));
+    let votes = cluster.operator(losing).rules().of(Rule::Notarize);
+    run(&mut cluster, ms(60));
+    assert_eq!(cluster.operator(losing).rules().of(Rule::Notarize), votes + 1, "it voted for the other block");
+    progress(&mut cluster, ms(400));
+    let block = proposal.header.block;
+    let committed = |index| cluster.operator(op(index)).store().block_by_hash(block.hash).map(|held| held.reference);
+    assert!((0..4).all(|index| committed(index) == Some(block)), "what a quorum voted for is final everywhere");
+    assert_eq!((cluster.term(), count(&cluster, Rule::LeaveEquivocation)), (0, 0), "nobody has evidence");
+}
+
+/// From now on the leaders of terms 0 and 1 show nothing of their own from slot 5 of term 0 on: what they would show.
+fn withhold(cluster: &mut Cluster) -> Receiver<Message> {
+    let (seen, proposals) = channel();
+    cluster.set_filter(move |passing| {
+        let Content::Message(message @ Message::Proposal { proposal, .. }) = passing.content else { return true };
+        let withheld = proposal.header.position >= Position::new(0, 0, 5) && proposal.leader.0 < 2;
+        if withheld {
+            // The test may have seen enough.
+            let _ = seen.send(message.clone());
+        }
+        !withheld
+    });
+    proposals
+}
+
+/// A block of term 0 is shown to two of seven operators, well placed or not; the next leader, which colludes, proposes
+/// the same block at the first slot of its term, where it is good.
+fn one_block_at_two_positions(misplaced: bool) {
+    let mut cluster = cluster(7, 8, &[(0, BehaviourKind::EarlyVotes), (1, BehaviourKind::EarlyVotes)]);
+    let proposals = withhold(&mut cluster);
+    run(&mut cluster, ms(350));
+    let (proposal, payload) = next_proposal(&mut cluster, &proposals);
+    assert_eq!(proposal.header.position, Position::new(0, 0, 5));
+    let say = |cluster: &mut Cluster, leader: OperatorIndex, header, justification, to: &[u16]| {
+        let identity = cluster.keys().identity(leader);
+        let proposal = identity.sign_proposal(&cluster.keys().domain, leader, header, justification);
+        let message = Message::Proposal { proposal: Box::new(proposal), payload: payload.clone() };
+        cluster.clear_filter();
+        to.iter().for_each(|to| cluster.say(leader, op(*to), message.clone()));
+        withhold(cluster)
+    };
+    let parent_position = Position::new(0, 0, if misplaced { 3 } else { 4 });
+    let header = UnsignedProposal { parent_position, ..proposal.header };
+    let proposals = say(&mut cluster, op(0), header, proposal.justification.clone(), &[2, 3]);
+    let next = loop {
+        let (next, _) = next_proposal(&mut cluster, &proposals);
+        if next.header.position == Position::new(0, 1, 0) {
+            break next;
+        }
+    };
+    let header = UnsignedProposal { block: proposal.header.block, ..next.header };
+    let _ = say(&mut cluster, op(1), header, next.justification.clone(), &[2, 3, 4, 5, 6]);
+    progress(&mut cluster, ms(3_000));
+    let block = proposal.header.block;
+    let committed = |index| cluster.operator(op(index)).store().block_by_hash(block.hash).is_some();
+    assert!((2..7).all(committed), "the block is good where it was proposed again");
+    assert_eq!(count(&cluster, Rule::LeaveInvalid), if misplaced { 2 } else { 0 });
+    assert_eq!(count(&cluster, Rule::LeaveEquivocation), 0);
+    assert_eq!(count(&cluster, Rule::HaltInvalid), 0);
+}
+
+#[test]
+fn a_duplicate_payload() {
+    one_block_at_two_positions(false);
+}
+
+#[test]
+fn the_same_payload_under_two_headers_poisons_no_cached_verdict() {
+    one_block_at_two_positions(true);
+}
+
+#[test]
+fn what_does_not_conflict_convicts_nobody_and_neither_do_partials() {
+    let mut cluster = cluster(4, 300, &[(3, BehaviourKind::EarlyVotes)]);
+    let proposals = proposals_of_the_first_leader(&mut cluster);
+    run(&mut cluster, ms(350));
+    let (first, payload) = next_proposal(&mut cluster, &proposals);
+    let (second, _) = next_proposal(&mut cluster, &proposals);
+    let Message::Proposal { proposal: own, .. } =
+        twin(&cluster, &Proposal { leader: op(3), ..(*first).clone() }, &payload, 7)
+    else {
+        unreachable!("a twin is a proposal");
+    };
+    let evidence = |one: &Proposal, other: &Proposal| {
+        Message::Equivocation(Box::new(Equivocation {
+            leader: op(0),
+            first: one.header,
+            first_signature: one.signature,
+            second: other.header,
+            second_signature: other.signature,
+        }))
+    };
+    // One proposal twice; proposals for two positions; and another block that its leader never signed.
+    let mut said = vec![evidence(&first, &first), evidence(&first, &second), evidence(&first, &own)];
+    // Any quorum of shares makes the partial of any operator: it proves nothing about its owner.
+    for header in [first.header, own.header] {
+        for vote in [Vote::notarize(header.position, header.block), Vote::finalize(header.position, header.block)] {
+            let partial = cluster.keys().signers[0].sign(&phalanx_threshold::digest(&cluster.keys().domain, &vote));
+            said.push(Message::Vote(SignedVote { vote, signer: op(0), partial }));
+        }
+    }
+    for message in said {
+        (0..3).for_each(|to| cluster.say(op(3), op(to), message.clone()));
+    }
+    let height = cluster.height();
+    run(&mut cluster, ms(2_000));
+    assert!(cluster.height_of_the_last() > height + 15);
+    assert_eq!((cluster.term(), count(&cluster, Rule::LeaveEquivocation)), (0, 0));
+    // Two signatures of the leader for one position do convict, while it is not final; the checkers know it honest.
+    let (proposal, payload) = next_proposal(&mut cluster, &proposals);
+    cluster.say(op(3), op(1), evidence_of_the_leader(&cluster, &proposal, &payload));
+    let failure = cluster.run_for(ms(50)).expect_err("only somebody with its keys makes that");
+    assert!(failure.to_string().contains("showed evidence against operator 0"), "{failure}");
+}
+
+/// What only the leader itself can make.
+fn evidence_of_the_leader(cluster: &Cluster, proposal: &Proposal, payload: &Bytes) -> Message {
+    let Message::Proposal { proposal: other, .. } = twin(cluster, proposal, payload, 7) else {
+        unreachable!("a twin is a proposal");
+    };
+    Message::Equivocation(Box::new(Equivocation {
+        leader: proposal.leader,
+        first: proposal.header,
+        first_signature: proposal.signature,
+        second: other.header,
+        second_signature: other.signature,
+    }))
 }
