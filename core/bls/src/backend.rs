@@ -36,6 +36,8 @@ use rayon::prelude::*;
 pub const PARALLEL_ITEMS_MIN: usize = 16;
 /// How many items a core takes at a time. A multiple of eight: that is what vector backends fill.
 const CHUNK_ITEMS: usize = 8;
+/// The most that a core takes at a time where a range shares work. A multiple of eight.
+const SHARE_ITEMS_MAX: usize = 128;
 
 /// Every backend built in, by name.
 pub const BACKEND_NAMES: [&str; 2] = ["blst", "ifma"];
@@ -85,7 +87,7 @@ impl Backend {
         match self {
             Self::Blst => spread(encodings, |encoding| blst::g1_decode(encoding, subgroup)),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => spread_ranges(encodings.len(), |range| lanes.g1_decode(&encodings[range], subgroup)),
+            Self::Ifma(lanes) => spread_shares(encodings.len(), |range| lanes.g1_decode(&encodings[range], subgroup)),
         }
     }
 
@@ -95,7 +97,7 @@ impl Backend {
         match self {
             Self::Blst => spread(encodings, |encoding| blst::g2_decode(encoding, subgroup)),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => spread_ranges(encodings.len(), |range| lanes.g2_decode(&encodings[range], subgroup)),
+            Self::Ifma(lanes) => spread_shares(encodings.len(), |range| lanes.g2_decode(&encodings[range], subgroup)),
         }
     }
 
@@ -103,7 +105,9 @@ impl Backend {
     #[must_use]
     pub fn g1_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G1> {
         match self {
-            Self::Blst | Self::Ifma(_) => spread(messages, |message| blst::g1_hash(message, dst)),
+            Self::Blst => spread(messages, |message| blst::g1_hash(message, dst)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_shares(messages.len(), |range| lanes.g1_hash(&messages[range], dst)),
         }
     }
 
@@ -111,7 +115,9 @@ impl Backend {
     #[must_use]
     pub fn g2_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G2> {
         match self {
-            Self::Blst | Self::Ifma(_) => spread(messages, |message| blst::g2_hash(message, dst)),
+            Self::Blst => spread(messages, |message| blst::g2_hash(message, dst)),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_shares(messages.len(), |range| lanes.g2_hash(&messages[range], dst)),
         }
     }
 
@@ -121,7 +127,7 @@ impl Backend {
         match self {
             Self::Blst => spread(points, blst::g1_in_subgroup),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => spread_ranges(points.len(), |range| lanes.g1_in_subgroup(&points[range])),
+            Self::Ifma(lanes) => spread_shares(points.len(), |range| lanes.g1_in_subgroup(&points[range])),
         }
     }
 
@@ -131,7 +137,7 @@ impl Backend {
         match self {
             Self::Blst => spread(points, blst::g2_in_subgroup),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => spread_ranges(points.len(), |range| lanes.g2_in_subgroup(&points[range])),
+            Self::Ifma(lanes) => spread_shares(points.len(), |range| lanes.g2_in_subgroup(&points[range])),
         }
     }
 
@@ -305,6 +311,16 @@ fn ranges(count: usize, share: usize) -> impl IndexedParallelIterator<Item = Ran
 /// Maps ranges of items in order, over the cores when there are enough of them.
 fn spread_ranges<R: Send>(count: usize, work: impl Fn(Range<usize>) -> Vec<R> + Sync + Send) -> Vec<R> {
     if count < PARALLEL_ITEMS_MIN { work(0..count) } else { ranges(count, CHUNK_ITEMS).flat_map_iter(work).collect() }
+}
+
+/// As [`spread_ranges`], in larger ranges while there are enough for every core: what a range shares is worth more
+/// than an even load.
+fn spread_shares<R: Send>(count: usize, work: impl Fn(Range<usize>) -> Vec<R> + Sync + Send) -> Vec<R> {
+    if count < PARALLEL_ITEMS_MIN {
+        return work(0..count);
+    }
+    let share = count.div_ceil(rayon::current_num_threads()).next_multiple_of(CHUNK_ITEMS).min(SHARE_ITEMS_MAX);
+    ranges(count, share).flat_map_iter(work).collect()
 }
 
 /// Maps items in order, over the cores when there are enough of them.

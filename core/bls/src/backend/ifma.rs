@@ -32,6 +32,7 @@ pub(crate) mod fp12;
 pub(crate) mod fp2;
 pub(crate) mod fp6;
 mod frobenius;
+mod hash;
 mod line;
 mod miller;
 mod segments;
@@ -104,6 +105,24 @@ impl Ifma {
         }
         // SAFETY: this value exists, so the processor has IFMA.
         unsafe { decode::g2_in_subgroup(points) }
+    }
+
+    /// Hashes messages to G2.
+    pub(crate) fn g2_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G2> {
+        if messages.len() < POINTS_MIN {
+            return messages.iter().map(|message| oracle::g2_hash(message, dst)).collect();
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g2_hash(messages, dst) }
+    }
+
+    /// Hashes messages to G1.
+    pub(crate) fn g1_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G1> {
+        if messages.len() < POINTS_MIN {
+            return messages.iter().map(|message| oracle::g1_hash(message, dst)).collect();
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g1_hash(messages, dst) }
     }
 
     /// The product of the Miller loops of pairs `(Pᵢ, Qᵢ)`, before the final exponentiation.

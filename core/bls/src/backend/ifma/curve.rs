@@ -104,6 +104,20 @@ macro_rules! group {
                     self.added(&x, &y, &self.z.mul(&other.z), &h, &r)
                 }
 
+                /// Infinity where the mask has a one.
+                #[inline]
+                #[target_feature(enable = "avx512ifma")]
+                pub(crate) fn infinite_where(&self, mask: Mask) -> Self {
+                    Self { z: Field::zero().select(mask, &self.z), ..*self }
+                }
+
+                /// The negative.
+                #[inline]
+                #[target_feature(enable = "avx512ifma")]
+                pub(crate) fn negated(&self) -> Self {
+                    Self { x: self.x, y: Field::zero().sub_tiny(&self.y).carried(), z: self.z }
+                }
+
                 /// From coordinates brought to one denominator, and their differences.
                 #[inline]
                 #[target_feature(enable = "avx512ifma")]
@@ -138,6 +152,20 @@ macro_rules! group {
                     let y = other.y.mul(&zz.mul(&self.z));
                     !self.z.is_zero() & self.x.equals(&x) & self.y.add(&y).is_zero()
                 }
+            }
+
+            /// The affine forms, with one inversion for all of them, and which lanes are infinity: those have a form
+            /// that means nothing.
+            #[target_feature(enable = "avx512ifma")]
+            pub(crate) fn normalized(points: &[Jacobian]) -> Vec<(Affine, Mask)> {
+                let mut inverses: Vec<Field> = points.iter().map(|point| point.z).collect();
+                Field::invert_all_of(&mut inverses);
+                let affine = |(point, inverse): (&Jacobian, &Field)| {
+                    let square = inverse.square();
+                    let (x, y) = (point.x.mul(&square), point.y.mul(&square.mul(inverse)));
+                    (Affine { x, y }, inverse.is_zero())
+                };
+                points.iter().zip(&inverses).map(affine).collect()
             }
 
             impl Affine {

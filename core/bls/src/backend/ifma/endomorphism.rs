@@ -103,6 +103,35 @@ impl g2::Affine {
     }
 }
 
+impl g1::Jacobian {
+    /// A point of the subgroup, by multiplying with `1 − z` (RFC 9380, section 8.8.1).
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn cleared(&self) -> Self {
+        self.times_parameter().add(self)
+    }
+}
+
+impl g2::Jacobian {
+    /// `ψ` of the point.
+    #[target_feature(enable = "avx512ifma")]
+    fn endomorphism(&self) -> Self {
+        let [x, y] = psi();
+        let conjugate = |element: &Fp2| Fp2 { c0: element.c0, c1: Fp::zero().sub_middle(&element.c1).carried() };
+        Self { x: conjugate(&self.x).mul(&x), y: conjugate(&self.y).mul(&y), z: self.z.conjugate().lowered() }
+    }
+
+    /// A point of the subgroup: `(z² − z − 1)P + (z − 1)ψ(P) + ψ²(2P)` (Budroni and Pintore, eprint 2017/419).
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn cleared(&self) -> Self {
+        // z is negative: this is −zP.
+        let (opposite, image) = (self.times_parameter(), self.endomorphism());
+        let twice = self.double().endomorphism().endomorphism();
+        let product = opposite.negated().add(&image).times_parameter().negated();
+        let sum = twice.add(&image.negated()).add(&product);
+        sum.add(&opposite).add(&self.negated())
+    }
+}
+
 /// `cₓ` and `c_y` in every lane.
 #[target_feature(enable = "avx512ifma")]
 fn psi() -> [Fp2; 2] {

@@ -52,7 +52,6 @@ mod wide;
 pub(crate) use self::constants::{LIMBS, MODULUS_WORDS};
 pub(crate) use self::element::Element;
 pub(crate) use self::lanes::Permutation;
-#[allow(unused_imports, reason = "the curve's part lands after this one")]
 pub(crate) use self::power::invert_batch;
 pub(crate) use self::wide::{Coefficients, Slot, Wide, Wide2};
 

@@ -79,6 +79,8 @@ const fn quotient(words: &[u64; 7]) -> [u64; 7] {
 pub(super) const ONE: [u64; LIMBS] = power_of_two(RADIX_BITS);
 /// Multiplying by it brings an integer into Montgomery form.
 pub(super) const FROM_INTEGER: [u64; LIMBS] = power_of_two(2 * RADIX_BITS);
+/// The same for an integer times `2³⁸⁴`.
+pub(super) const FROM_INTEGER_HIGH: [u64; LIMBS] = power_of_two(2 * RADIX_BITS + 384);
 /// Multiplying by it turns blst's Montgomery form, by `2³⁸⁴`, into this one.
 pub(super) const FROM_BLST: [u64; LIMBS] = power_of_two(2 * RADIX_BITS - 384);
 /// And back: the integer `2³⁸⁴`.

@@ -4,7 +4,7 @@
 
 use super::bound::Bound;
 use super::{Fp, LIMBS, splat};
-use crate::backend::ifma::LANES;
+use crate::backend::ifma::{LANES, Mask};
 use ::blst::blst_fp;
 use core::arch::x86_64::{
     __m512i, _mm512_load_si512, _mm512_shuffle_i64x2, _mm512_store_si512, _mm512_unpackhi_epi64, _mm512_unpacklo_epi64,
@@ -52,6 +52,28 @@ impl Element {
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn from_blst(element: &blst_fp) -> Self {
         Fp::broadcast(element).to_elements()[0]
+    }
+}
+
+/// A hexadecimal digit's value.
+fn digit(digit: u8) -> u8 {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).expect("a hexadecimal digit")
+}
+
+impl Element {
+    /// From a number below the modulus, in hexadecimal.
+    ///
+    /// # Panics
+    /// Of anything else.
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn from_hex(number: &str) -> Self {
+        let mut bytes = [0; 48];
+        for (index, character) in number.bytes().rev().enumerate() {
+            bytes[47 - index / 2] |= digit(character) << (4 * (index % 2));
+        }
+        let (element, canonical) = Fp::from_be_bytes(&[bytes; LANES]);
+        assert!(canonical == Mask::MAX, "below the modulus");
+        element.to_elements()[0]
     }
 }
 

@@ -2,7 +2,9 @@
 #![allow(unsafe_code, reason = "vector loads and stores take pointers")]
 
 use super::bound::Bound;
-use super::constants::{FROM_BLST, FROM_INTEGER, LIMB_BITS, LIMBS, MODULUS, MODULUS_WORDS, TO_BLST, to_limbs};
+use super::constants::{
+    FROM_BLST, FROM_INTEGER, FROM_INTEGER_HIGH, LIMB_BITS, LIMBS, MODULUS, MODULUS_WORDS, TO_BLST, to_limbs,
+};
 use super::{Fp, settled, splat};
 use crate::backend::ifma::{LANES, Mask};
 use ::blst::blst_fp;
@@ -13,7 +15,9 @@ use core::arch::x86_64::{
 
 /// An element's length in bytes.
 const BYTES: usize = 48;
-/// And in 64-bit words.
+/// What is hashed to an element. Unit: bytes.
+const WIDE_BYTES: usize = 64;
+/// An element's length in 64-bit words.
 const WORDS: usize = 6;
 
 /// `(p + 1) / 2`.
@@ -113,6 +117,17 @@ fn to_words(limbs: &[__m512i; LIMBS]) -> [[u64; WORDS]; LANES] {
     lanes
 }
 
+/// The words of big-endian bytes, the lowest first.
+fn be_words(lanes: &[[u8; BYTES]; LANES]) -> [[u64; WORDS]; LANES] {
+    let mut words = [[0; WORDS]; LANES];
+    for (words, bytes) in words.iter_mut().zip(lanes) {
+        for (word, bytes) in words.iter_mut().rev().zip(bytes.as_chunks().0) {
+            *word = u64::from_be_bytes(*bytes);
+        }
+    }
+    words
+}
+
 impl Fp {
     /// From blst's Montgomery form.
     #[target_feature(enable = "avx512ifma")]
@@ -137,15 +152,22 @@ impl Fp {
     /// From big-endian bytes, and which lanes were below `p`; the others hold the number modulo `p`.
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn from_be_bytes(lanes: &[[u8; BYTES]; LANES]) -> (Self, Mask) {
-        let mut words = [[0; WORDS]; LANES];
-        for (words, bytes) in words.iter_mut().zip(lanes) {
-            for (word, bytes) in words.iter_mut().rev().zip(bytes.as_chunks().0) {
-                *word = u64::from_be_bytes(*bytes);
-            }
-        }
-        let integers = from_words(&words);
+        let integers = from_words(&be_words(lanes));
         let (_, below) = less(&integers.limbs, &MODULUS);
         (integers.mul(&Self::constant(&FROM_INTEGER)), below)
+    }
+
+    /// From big-endian bytes of a number below `2⁵¹²`, modulo `p`.
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn from_wide_be_bytes(lanes: &[[u8; WIDE_BYTES]; LANES]) -> Self {
+        let (mut low, mut high) = ([[0; BYTES]; LANES], [[0; BYTES]; LANES]);
+        for (lane, bytes) in lanes.iter().enumerate() {
+            high[lane][2 * BYTES - WIDE_BYTES..].copy_from_slice(&bytes[..WIDE_BYTES - BYTES]);
+            low[lane].copy_from_slice(&bytes[WIDE_BYTES - BYTES..]);
+        }
+        let (low, high) = (from_words(&be_words(&low)), from_words(&be_words(&high)));
+        let (one, shift) = (Self::constant(&FROM_INTEGER), Self::constant(&FROM_INTEGER_HIGH));
+        Self::product_sum((&low, &one), (&high, &shift))
     }
 
     /// The numbers that the elements stand for. Up to four units.

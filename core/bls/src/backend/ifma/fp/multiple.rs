@@ -75,4 +75,11 @@ impl Fp {
         let bound = left.0.bound.product(left.1.bound).sub(right.0.bound.product(right.1.bound));
         Self { limbs: reduce_columns!(columns), bound: bound.raised().reduced() }
     }
+
+    /// As [`invert_batch`](super::invert_batch).
+    #[inline]
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn invert_all_of(elements: &mut [Self]) {
+        super::invert_batch(elements);
+    }
 }

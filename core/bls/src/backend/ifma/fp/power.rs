@@ -1,11 +1,15 @@
 //! Powers by fixed exponents: inverses, square roots, Legendre symbols.
 //!
-//! All three come from one power, `c = a^((p−3)/4)`: as `p ≡ 3 mod 4`, `a·c` is a square root of `a` if there
-//! is one, `a·c²` is the Legendre symbol, and `a·c⁴` is the inverse.
+//! Roots and symbols come from one power, `c = a^((p−3)/4)`: as `p ≡ 3 mod 4`, `a·c` is a square root of `a` if
+//! there is one, and `a·c²` is the Legendre symbol. `a·c⁴` would be the inverse, but one inversion of all lanes'
+//! product takes a ninth of that.
+#![allow(unsafe_code, reason = "blst inverts one element")]
 
-use super::Fp;
 use super::constants::MODULUS_WORDS;
+use super::{Fp, Permutation};
 use crate::backend::ifma::Mask;
+use ::blst as ffi;
+use ::blst::blst_fp;
 
 /// Bits of the window.
 const WINDOW_BITS: usize = 5;
@@ -33,6 +37,9 @@ const EXPONENT: [u64; 6] = {
     }
     words
 };
+
+/// The lanes one, two and four further, in turn and back.
+const NEIGHBOURS: [Permutation; 3] = [[1, 0, 3, 2, 5, 4, 7, 6], [2, 3, 0, 1, 6, 7, 4, 5], [4, 5, 6, 7, 0, 1, 2, 3]];
 
 static WINDOWS: Windows = windows(&EXPONENT);
 
@@ -98,10 +105,28 @@ impl Fp {
         !symbol.add(&Self::one()).is_zero()
     }
 
-    /// The inverse; zero of zero.
+    /// The inverse; zero of zero. Up to four units.
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn invert(&self) -> Self {
-        self.root_candidate().square_times(2).mul(self)
+        let zero = self.is_zero();
+        let inverse = Self::one().select(zero, self).invert_all();
+        Self::zero().select(zero, &inverse)
+    }
+
+    /// The inverses of lanes none of which is zero: of their product, by blst, and from there back down the tree
+    /// of products. A power would take the lanes nine times as long.
+    #[target_feature(enable = "avx512ifma")]
+    fn invert_all(&self) -> Self {
+        let pairs = self.mul(&self.permuted(&NEIGHBOURS[0]));
+        let fours = pairs.mul(&pairs.permuted(&NEIGHBOURS[1]));
+        let product = fours.mul(&fours.permuted(&NEIGHBOURS[2]));
+        let mut inverse = blst_fp::default();
+        // SAFETY: reads one element and writes one.
+        unsafe { ffi::blst_fp_eucl_inverse(&mut inverse, &product.to_blst()[0]) };
+        let inverse = Self::broadcast(&inverse);
+        let fours = inverse.mul(&fours.permuted(&NEIGHBOURS[2]));
+        let pairs = fours.mul(&pairs.permuted(&NEIGHBOURS[1]));
+        pairs.mul(&self.permuted(&NEIGHBOURS[0]))
     }
 }
 
@@ -109,18 +134,33 @@ impl Fp {
 /// multiplications for each element. Elements have up to four units.
 #[target_feature(enable = "avx512ifma")]
 pub(crate) fn invert_batch(elements: &mut [Fp]) {
-    let one = Fp::one();
-    let mut products = Vec::with_capacity(elements.len());
-    let mut product = one;
-    for element in elements.iter() {
-        let zero = element.is_zero();
-        products.push((product, zero));
-        product = product.mul(&one.select(zero, element));
+    let mut below = Vec::with_capacity(elements.len());
+    let mut product = products_below(elements, &mut below);
+    let mut zeros = Vec::new();
+    if product.is_zero() != 0 {
+        zeros.extend(elements.iter().map(|element| element.is_zero()));
+        for (element, zero) in elements.iter_mut().zip(&zeros) {
+            *element = Fp::one().select(*zero, element);
+        }
+        product = products_below(elements, &mut below);
     }
-    let mut inverse = product.invert();
-    for (element, (below, zero)) in elements.iter_mut().zip(&products).rev() {
-        let inverted = Fp::zero().select(*zero, &inverse.mul(below));
-        inverse = inverse.mul(&one.select(*zero, element));
+    let mut inverse = product.invert_all();
+    for (element, below) in elements.iter_mut().zip(&below).rev() {
+        let inverted = inverse.mul(below);
+        inverse = inverse.mul(element);
         *element = inverted;
     }
+    for (element, zero) in elements.iter_mut().zip(&zeros) {
+        *element = Fp::zero().select(*zero, element);
+    }
+}
+
+/// For each element, the product of those before it; the product of all.
+#[target_feature(enable = "avx512ifma")]
+fn products_below(elements: &[Fp], below: &mut Vec<Fp>) -> Fp {
+    below.clear();
+    elements.iter().fold(Fp::one(), |product, element| {
+        below.push(product);
+        product.mul(element)
+    })
 }

@@ -1,7 +1,7 @@
 //! Small multiples, and sums of two products with one reduction of each coefficient.
 
 use super::{Fp, Fp2};
-use crate::backend::ifma::fp::Slot;
+use crate::backend::ifma::fp::{Slot, invert_batch};
 use crate::backend::ifma::fp6::reduce_parts;
 
 impl Fp2 {
@@ -47,5 +47,16 @@ impl Fp2 {
         let [first, second] = &mut slots;
         let (left, right) = (left.0.mul_wide(left.1, first), right.0.mul_wide(right.1, second));
         reduce_parts!(+ left ; - right ; xi + ; -)
+    }
+
+    /// Inverts every lane of every element, zero to zero, at the cost of one inversion. Coefficients have one unit and
+    /// are below 8p.
+    #[target_feature(enable = "avx512ifma")]
+    pub(crate) fn invert_all_of(elements: &mut [Self]) {
+        let mut norms: Vec<Fp> = elements.iter().map(|element| element.norm()).collect();
+        invert_batch(&mut norms);
+        for (element, norm) in elements.iter_mut().zip(&norms) {
+            *element = element.conjugate().mul_by_base(norm);
+        }
     }
 }
