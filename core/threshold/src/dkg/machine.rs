@@ -195,9 +195,12 @@ impl<V: Variant> Machine<V> {
         let Some(key) = self.ceremony.identities.get(from.as_usize()) else { return };
         let known = self.step(from, step);
         let news = known.is_none_or(|known| known.body.hash() != envelope.body.hash());
-        // With the dealings agreed on and added up, only words for the outcome count.
-        let late = if self.keys.is_some() { step != Step::Confirm } else { self.abort.is_some() };
-        if late || !news || self.seat(from).confirmed || !envelope.is_signed_by(key, self.ceremony.id) {
+        // Whoever has added the dealings up has given its word, and others may have finished with that. Evidence that
+        // turns up now ends the ceremony for those who have not; but if all words come, it is over all the same.
+        let counts = step == Step::Confirm && self.keys.is_some();
+        let late = self.outcome.is_some() || (self.abort.is_some() && !counts);
+        let settled = step == Step::Confirm && self.seat(from).confirmed;
+        if late || !news || settled || !envelope.is_signed_by(key, self.ceremony.id) {
             return;
         }
         match &envelope.body {
@@ -263,8 +266,8 @@ impl<V: Variant> Machine<V> {
 
     fn stop(&mut self, culprit: OperatorIndex, reason: &str, evidence: Vec<Envelope>) {
         for envelope in &evidence {
-            // A wrong word for the outcome is not stored: a right one may yet take its place.
-            if !self.restoring && envelope.body.step() != Step::Confirm {
+            // What may yet be overtaken by the outcome is not stored.
+            if !self.restoring && self.keys.is_none() {
                 self.effects.push(Effect::Store(envelope.clone()));
             }
             self.effects.push(Effect::Broadcast(CeremonyMessage::Envelope(envelope.clone())));

@@ -21,8 +21,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CEREMONY: B256 = B256::repeat_byte(0xce);
-/// How long a ceremony is watched.
-const END: Time = Time::from_micros(20_000_000);
+/// How long a ceremony is watched: large ones have more to carry, in answers of a bounded length.
+const END: Duration = Duration::from_secs(20);
+const END_PER_OPERATOR: Duration = Duration::from_millis(400);
 const LATENESS: Duration = Duration::from_secs(8);
 const TICK: Duration = Duration::from_millis(250);
 
@@ -33,6 +34,8 @@ pub(super) enum Kind {
     WrongShare,
     /// Commit to one dealing before some and to another before the others.
     Equivocation,
+    /// Commit to one dealing before all, and once that is agreed on, to another before some.
+    LateEquivocation,
     /// Say nothing of their own from this step on.
     Silence(Step),
     /// Start long after the others.
@@ -46,9 +49,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::WrongShare,
         Self::Equivocation,
+        Self::LateEquivocation,
         Self::Silence(Step::Commit),
         Self::Late,
         Self::Malformed,
@@ -233,9 +237,10 @@ impl Run {
 
     /// Until everybody is where this kind of ceremony ends, or time is up.
     pub(super) fn end(mut self) -> End {
+        let end = Time::ZERO + END + END_PER_OPERATOR * u32::from(byte(self.nodes.len() - 1));
         while let Some(((now, _), event)) = self.events.pop_first() {
             self.now = now;
-            if now > END || self.is_over() {
+            if now > end || self.is_over() {
                 break;
             }
             match event {
@@ -267,7 +272,8 @@ impl Run {
 
     fn is_over(&self) -> bool {
         let away = self.events.values().any(|event| matches!(event, Event::Start(_)));
-        let aborts = !matches!(self.kind, Kind::ConfirmTwice);
+        // What ends these two for one may be overtaken by the words of all.
+        let aborts = !matches!(self.kind, Kind::ConfirmTwice | Kind::LateEquivocation);
         !away
             && self.nodes.iter().filter(|node| !node.faulty).all(|node| {
                 node.machine.as_ref().is_some_and(|machine| match machine.status() {
@@ -336,6 +342,9 @@ impl Run {
         match (self.kind, &envelope.body) {
             (Kind::Silence(step), body) if body.step() >= step => None,
             (Kind::Equivocation, Body::Commit(hash)) if other_half => sign(Body::Commit(keccak256(hash))),
+            (Kind::LateEquivocation, Body::Deal(bytes)) if other_half => {
+                sign(Body::Commit(keccak256(keccak256(bytes))))
+            }
             (Kind::ConfirmTwice, Body::Confirm { .. }) if !other_half => Some(envelope.clone()),
             (Kind::WrongConfirm | Kind::ConfirmTwice, Body::Confirm { digest, attestation, partial }) => {
                 let (mut digest, mut attestation, mut partial) = (*digest, *attestation, *partial);
