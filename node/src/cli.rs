@@ -6,6 +6,8 @@
 mod accounts;
 mod bench;
 mod devnet;
+mod harden;
+mod keys;
 mod log;
 mod pid_file;
 mod rpc_client;
@@ -41,6 +43,9 @@ struct Cli {
 enum Command {
     /// Make a cluster on this machine and run it: every operator a process of its own.
     Devnet(devnet::DevnetArgs),
+    /// Make an operator's keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Run one operator.
     Run(run::RunArgs),
     /// Show the cluster at a glance.
@@ -58,6 +63,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Devnet(args) => asynchronous(devnet::devnet(args)),
+        Command::Keys(command) => keys::keys(&command),
         Command::Run(args) => run::run(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => asynchronous(status::status(args)),
         Command::Verify(args) => asynchronous(verify::verify(args)),
@@ -106,6 +112,7 @@ mod tests {
         for line in [
             "phalanx devnet",
             "phalanx devnet --operators 4 --block-time 100ms --slots-per-term 50 --dir x --rpc-port 8545 --for 5m --json",
+            "phalanx keys new --name alice --address alice.example.org:9000 --dir x --kdf pbkdf2",
             "phalanx run --config x/operator-0/config.toml",
             "phalanx run --config x --pipeline-depth 4 --rpc-address 127.0.0.1:1",
             "phalanx status --rpc http://127.0.0.1:8545",

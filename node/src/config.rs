@@ -6,6 +6,7 @@
 //! material is never in here, only the paths of its files (`keys` reads them).
 
 mod cluster;
+mod definition;
 mod operator;
 mod setting;
 mod template;
@@ -15,10 +16,11 @@ pub use cluster::{
     BLOCK_TIME_MS_MAX, CLUSTER_FILE_BYTES_MAX, CLUSTER_FILE_VERSION, CLUSTER_NAME_BYTES_MAX, ClusterDefinition,
     ClusterFile, LEADER_SCHEDULE, OperatorRecord, SCHEME_MIN_SIG, SLOTS_PER_TERM_MAX, cluster_id,
 };
+pub use definition::{Acceptance, DEFINITION_VERSION, Definition, Outline, PublicRecord, differences};
 pub use operator::{OperatorConfig, SETTINGS, Timeouts};
 pub use setting::{Environment, Flags, Loaded, Origin, Setting, environment_name, flag_name, nearest};
 pub use template::{effective, template};
-pub use value::{BlsBackend, LogFormat};
+pub use value::{BlsBackend, LogFormat, OptionalPath};
 
 use phalanx_types::ClusterId;
 use std::path::PathBuf;

@@ -2,14 +2,21 @@
 //!
 //! Invariants: a file that anybody but its owner may read is refused, with the command that mends it;
 //! secrets are wiped when dropped and never appear in errors, logs or `Debug`; what is loaded was checked
-//! against the cluster file, so an operator never starts with the keys of another seat or cluster. Files
-//! are plain hexadecimal JSON.
+//! against the cluster file, so an operator never starts with the keys of another seat or cluster; and one share
+//! file serves one process at a time.
 
 mod file;
+mod keystore;
 mod loaded;
+mod passphrase;
 
-pub use file::{KEY_FILE_BYTES_MAX, KEY_FILE_VERSION, write_identity, write_share};
+pub use file::{
+    IDENTITY_FILE_VERSION, IdentitySecrets, KEY_FILE_BYTES_MAX, KEY_FILE_VERSION, read_identity,
+    write_encrypted_identity, write_encrypted_share, write_identity, write_share,
+};
+pub use keystore::{Crypto, KEYSTORE_VERSION, Kdf, Keystore, KeystoreError, SECRET_BYTES_MAX};
 pub use loaded::{OperatorKeys, identity_keys, public_key, share_keys};
+pub use passphrase::{PASSPHRASE_BYTES_MIN, PASSPHRASE_VARIABLE, Passphrase, PassphraseSource};
 
 use phalanx_types::OperatorIndex;
 use std::path::PathBuf;
@@ -59,6 +66,41 @@ pub enum KeyError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// An encrypted file, and nobody to ask.
+    #[error(
+        "{} is encrypted, and no passphrase was given: name a file that holds it (--passphrase-file, or `passphrase_file` \
+         in the settings), set PHALANX_PASSPHRASE, or run this at a terminal",
+        path.display()
+    )]
+    PassphraseMissing {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A passphrase that is too weak for a new key, or was mistyped.
+    #[error("no passphrase for {}: {reason}", path.display())]
+    PassphraseRefused {
+        /// The key file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Another passphrase.
+    #[error("the {what} {} does not open: the passphrase is not the one that it was encrypted with", path.display())]
+    PassphraseWrong {
+        /// Which key.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+    },
+    /// Another process uses the share.
+    #[error(
+        "the share key {} is in use by another process: two must never vote with one share; stop the other first",
+        path.display()
+    )]
+    ShareInUse {
+        /// The key file.
+        path: PathBuf,
     },
     /// A key file of another cluster, or of no operator of this one.
     #[error(

@@ -25,6 +25,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
     let loaded = args.settings.load(args.config.as_deref())?;
     let config = loaded.config;
     log::start(&config.log_level, config.log_format)?;
+    super::harden::harden();
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

@@ -242,7 +242,7 @@ impl Document {
 }
 
 impl ClusterDefinition {
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         check_name("the cluster's name", &self.name)?;
         if self.chain_id == 0 || self.chain_id != self.genesis.config.chain_id {
             let genesis = self.genesis.config.chain_id;
@@ -281,7 +281,7 @@ impl ClusterDefinition {
 }
 
 impl OperatorRecord {
-    fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         check_name("the name", &self.name)?;
         let (host, port) = self.address.rsplit_once(':').unwrap_or((&self.address, ""));
         let well_formed = !host.is_empty()

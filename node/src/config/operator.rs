@@ -5,7 +5,7 @@
 //! file.
 
 use super::setting::Setting;
-use super::value::{BlsBackend, Given, LogFormat, Value};
+use super::value::{BlsBackend, Given, LogFormat, OptionalPath, Value};
 use alloy_primitives::Address;
 use core::time::Duration;
 use phalanx_types::OPERATORS_MAX;
@@ -62,6 +62,9 @@ settings! {
         identity_key_file: PathBuf = "identity.json";
         /// This operator's share of the cluster's BLS key. Only its owner may be able to read the file (chmod 600).
         share_key_file: PathBuf = "share.json";
+        /// A file that holds the passphrase of both keys, and that only its owner may read (chmod 600). Empty: the
+        /// environment variable PHALANX_PASSPHRASE, else whoever starts it at a terminal is asked.
+        passphrase_file: OptionalPath = "";
     }
     "Addresses" {
         /// Where the other operators reach this one over QUIC (UDP): the address to bind, which may differ from

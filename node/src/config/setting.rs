@@ -185,6 +185,10 @@ impl Loaded {
     fn read_environment(&mut self, environment: &Environment) -> Result<(), ConfigError> {
         for (name, value) in environment {
             let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
+            // Not a setting: `phalanx config` would print it.
+            if name == crate::keys::PASSPHRASE_VARIABLE {
+                continue;
+            }
             let key = key.to_lowercase();
             if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) {
                 self.give(setting, &Given::Text(value), Path::new(""), Origin::Environment(name.clone()))?;

@@ -65,6 +65,23 @@ impl Value for PathBuf {
     }
 }
 
+/// A path, or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OptionalPath(pub Option<PathBuf>);
+
+impl Value for OptionalPath {
+    fn read(given: &Given<'_>, base: &Path) -> Result<Self, String> {
+        match given.text() {
+            Some("") => Ok(Self(None)),
+            _ => PathBuf::read(given, base).map(|path| Self(Some(path))),
+        }
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map_or_else(|| quoted(""), Value::show)
+    }
+}
+
 impl Value for SocketAddr {
     fn read(given: &Given<'_>, _base: &Path) -> Result<Self, String> {
         match given.text().map(str::parse) {

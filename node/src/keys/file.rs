@@ -1,9 +1,15 @@
-//! Key files: strict JSON, readable by their owner only.
+//! Key files: strict JSON, readable by their owner only. A share rests in an EIP-2335 keystore, an identity in a
+//! document of ours around the EIP's `crypto`. Unencrypted files (version 1) are those of a one-machine devnet.
+//!
+//! Invariant: a file is never overwritten, and what is read was checked against the public key beside it.
 
 use super::KeyError;
+use super::keystore::{Crypto, KEYSTORE_VERSION, Kdf, Keystore, KeystoreError};
+use super::passphrase::{Passphrase, PassphraseSource};
 use phalanx_bls::MinSig;
-use phalanx_threshold::{Identity, SecretShare};
+use phalanx_threshold::{ENCRYPTION_KEY_BYTES, EncryptionSecret, Identity, SecretShare};
 use phalanx_types::OperatorIndex;
+use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -11,10 +17,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use zeroize::{Zeroize, Zeroizing};
 
-/// The version of key files that this release writes and reads.
+/// The version of unencrypted key files.
 pub const KEY_FILE_VERSION: u32 = 1;
+/// The version of encrypted identity files.
+pub const IDENTITY_FILE_VERSION: u32 = 2;
 /// The largest key file. Unit: bytes.
 pub const KEY_FILE_BYTES_MAX: u64 = 64 << 10;
+/// The length of an identity's seed. Unit: bytes.
+const KEY_BYTES: usize = 32;
+const IDENTITY_SECRET_BYTES: usize = KEY_BYTES + ENCRYPTION_KEY_BYTES;
 /// Permission bits that would let others in.
 const OTHERS: u32 = 0o077;
 
@@ -42,10 +53,44 @@ struct ShareDocument {
     secret_key: Secret,
 }
 
+/// `identity.json`, encrypted: the secret is the Ed25519 seed, then the X25519 secret.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EncryptedIdentityDocument {
+    version: u32,
+    kind: EncryptedIdentityKind,
+    public_key: String,
+    encryption_key: String,
+    crypto: Crypto,
+}
+
+/// What all documents have in common.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+/// What an identity file holds.
+#[derive(Debug)]
+pub struct IdentitySecrets {
+    /// Signs and authenticates.
+    pub identity: Identity,
+    /// Decrypts the shares that are dealt to the operator. A devnet's operators have none.
+    pub encryption: Option<EncryptionSecret>,
+    /// How the file's key is derived, if it is encrypted: what else this operator encrypts is encrypted so too.
+    pub kdf: Option<Kdf>,
+}
+
 #[derive(Serialize, Deserialize)]
 enum IdentityKind {
     #[serde(rename = "phalanx-identity-ed25519")]
     Ed25519,
+}
+
+#[derive(Serialize, Deserialize)]
+enum EncryptedIdentityKind {
+    #[serde(rename = "phalanx-identity-ed25519-x25519")]
+    Ed25519X25519,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -78,7 +123,7 @@ impl Drop for Secret {
     }
 }
 
-/// Writes a new identity file that only its owner may read. Never overwrites one.
+/// Writes a new unencrypted identity file that only its owner may read. Never overwrites one.
 ///
 /// # Errors
 /// [`KeyError::IoUnwritable`], also when the file exists.
@@ -92,7 +137,50 @@ pub fn write_identity(path: &Path, identity: &Identity) -> Result<(), KeyError> 
     write_new(IDENTITY, path, &document)
 }
 
-/// Writes a new share file that only its owner may read. Never overwrites one.
+/// Writes a new encrypted identity file that only its owner may read. Never overwrites one.
+///
+/// # Errors
+/// [`KeyError::IoUnwritable`], also when the file exists.
+pub fn write_encrypted_identity(
+    rng: &mut dyn CryptoRng,
+    path: &Path,
+    identity: &Identity,
+    encryption: &EncryptionSecret,
+    passphrase: &Passphrase,
+    kdf: Kdf,
+) -> Result<(), KeyError> {
+    let mut secrets = Zeroizing::new(Vec::with_capacity(IDENTITY_SECRET_BYTES));
+    secrets.extend_from_slice(identity.to_seed().as_slice());
+    secrets.extend_from_slice(encryption.to_bytes().as_slice());
+    let document = EncryptedIdentityDocument {
+        version: IDENTITY_FILE_VERSION,
+        kind: EncryptedIdentityKind::Ed25519X25519,
+        public_key: identity.public().to_string(),
+        encryption_key: encryption.public().to_string(),
+        crypto: Crypto::encrypt(rng, &secrets, passphrase, kdf),
+    };
+    write_new(IDENTITY, path, &document)
+}
+
+/// Writes a new EIP-2335 keystore of a share that only its owner may read. Never overwrites one.
+///
+/// # Errors
+/// [`KeyError::IoUnwritable`], also when the file exists.
+pub fn write_encrypted_share(
+    rng: &mut dyn CryptoRng,
+    path: &Path,
+    share: &SecretShare,
+    cluster: &str,
+    passphrase: &Passphrase,
+    kdf: Kdf,
+) -> Result<(), KeyError> {
+    let description = format!("share of operator {} of the cluster {cluster}", share.index());
+    let public_key = share.public_key::<MinSig>().to_bytes();
+    let keystore = Keystore::encrypt(rng, share.to_bytes().as_slice(), passphrase, kdf, &public_key, description);
+    write_new(SHARE, path, &keystore)
+}
+
+/// Writes a new unencrypted share file that only its owner may read. Never overwrites one.
 ///
 /// # Errors
 /// [`KeyError::IoUnwritable`], also when the file exists.
@@ -112,37 +200,93 @@ pub(super) fn share_public_key(share: &SecretShare) -> String {
     share.public_key::<MinSig>().to_string()
 }
 
-pub(super) fn read_identity(path: &Path) -> Result<Identity, KeyError> {
-    let document: IdentityDocument = read(IDENTITY, path)?;
+/// Reads an identity file of either version.
+///
+/// # Errors
+/// [`KeyError`] for the first thing wrong.
+pub fn read_identity(path: &Path, passphrases: &PassphraseSource) -> Result<IdentitySecrets, KeyError> {
     let malformed = |reason| KeyError::FileMalformed { what: IDENTITY, path: path.to_owned(), reason };
-    check_version(document.version).map_err(malformed)?;
-    let identity = Identity::from_seed(&*document.secret_key.bytes().map_err(malformed)?);
-    check_public(&document.public_key, &identity.public().to_string()).map_err(malformed)?;
-    Ok(identity)
+    let text = read_private(IDENTITY, path)?;
+    let version = parse::<Versioned>(&text).map_err(malformed)?.version;
+    if version == KEY_FILE_VERSION {
+        let document: IdentityDocument = parse(&text).map_err(malformed)?;
+        let identity = Identity::from_seed(&*document.secret_key.bytes().map_err(malformed)?);
+        check_public("publicKey", &document.public_key, &identity.public().to_string()).map_err(malformed)?;
+        return Ok(IdentitySecrets { identity, encryption: None, kdf: None });
+    }
+    check_version(version, IDENTITY_FILE_VERSION).map_err(malformed)?;
+    let document: EncryptedIdentityDocument = parse(&text).map_err(malformed)?;
+    let secrets = open(IDENTITY, path, &document.crypto, passphrases)?;
+    let halves = secrets.split_first_chunk::<KEY_BYTES>().and_then(|(seed, rest)| Some((seed, rest.as_array()?)));
+    let (seed, encryption) = halves.ok_or_else(|| malformed("its secret has another length".to_owned()))?;
+    let (identity, encryption) = (Identity::from_seed(seed), EncryptionSecret::from_bytes(encryption));
+    check_public("publicKey", &document.public_key, &identity.public().to_string()).map_err(malformed)?;
+    check_public("encryptionKey", &document.encryption_key, &encryption.public().to_string()).map_err(malformed)?;
+    Ok(IdentitySecrets { identity, encryption: Some(encryption), kdf: Some(document.crypto.kdf()) })
 }
 
-pub(super) fn read_share(path: &Path) -> Result<SecretShare, KeyError> {
-    let document: ShareDocument = read(SHARE, path)?;
+/// A share as its file holds it.
+pub(super) struct ReadShare {
+    /// The share of the operator that was asked for.
+    pub(super) share: SecretShare,
+    /// Whose share an unencrypted file says that it is.
+    pub(super) stated: OperatorIndex,
+    /// The open file. A lock on it lasts as long as this.
+    pub(super) file: File,
+}
+
+/// Reads the share file of operator `index`, of either version. A keystore does not say whose it is.
+pub(super) fn read_share(
+    path: &Path,
+    index: OperatorIndex,
+    passphrases: &PassphraseSource,
+) -> Result<ReadShare, KeyError> {
     let malformed = |reason| KeyError::FileMalformed { what: SHARE, path: path.to_owned(), reason };
-    check_version(document.version).map_err(malformed)?;
+    let (file, text) = open_private(SHARE, path)?;
+    let version = parse::<Versioned>(&text).map_err(malformed)?.version;
+    if version == KEYSTORE_VERSION {
+        let keystore = Keystore::parse(&text).map_err(malformed)?;
+        let secret = open(SHARE, path, &keystore.crypto, passphrases)?;
+        let secret = secret.as_array().ok_or_else(|| malformed("its secret has not 32 bytes".to_owned()))?;
+        let share = SecretShare::from_bytes(index, secret).map_err(|error| malformed(error.to_string()))?;
+        let computed = share_public_key(&share);
+        check_public("pubkey", &keystore.pubkey, computed.trim_start_matches("0x")).map_err(malformed)?;
+        return Ok(ReadShare { share, stated: index, file });
+    }
+    check_version(version, KEY_FILE_VERSION).map_err(malformed)?;
+    let document: ShareDocument = parse(&text).map_err(malformed)?;
     let secret = document.secret_key.bytes().map_err(malformed)?;
     let share = SecretShare::from_bytes(document.operator, &secret).map_err(|error| malformed(error.to_string()))?;
-    check_public(&document.public_key, &share_public_key(&share)).map_err(malformed)?;
-    Ok(share)
+    check_public("publicKey", &document.public_key, &share_public_key(&share)).map_err(malformed)?;
+    Ok(ReadShare { share, stated: document.operator, file })
 }
 
-fn check_version(version: u32) -> Result<(), String> {
-    if version == KEY_FILE_VERSION {
+fn open(
+    what: &'static str,
+    path: &Path,
+    crypto: &Crypto,
+    passphrases: &PassphraseSource,
+) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    crypto.decrypt(passphrases.unlock(path)?).map_err(|error| match error {
+        KeystoreError::Passphrase => KeyError::PassphraseWrong { what, path: path.to_owned() },
+        KeystoreError::Unusable(reason) => {
+            KeyError::FileMalformed { what, path: path.to_owned(), reason: reason.to_owned() }
+        }
+    })
+}
+
+fn check_version(version: u32, expected: u32) -> Result<(), String> {
+    if version == expected {
         return Ok(());
     }
-    Err(format!("it has version {version}, this release reads version {KEY_FILE_VERSION}"))
+    Err(format!("it has version {version}, this release reads versions {KEY_FILE_VERSION} and {expected}"))
 }
 
-fn check_public(stated: &str, computed: &str) -> Result<(), String> {
+fn check_public(field: &str, stated: &str, computed: &str) -> Result<(), String> {
     if stated.eq_ignore_ascii_case(computed) {
         return Ok(());
     }
-    Err(format!("publicKey is {stated}, but the secret makes {computed}"))
+    Err(format!("{field} is {stated}, but the secret makes {computed}"))
 }
 
 fn write_new(what: &'static str, path: &Path, document: &impl Serialize) -> Result<(), KeyError> {
@@ -155,7 +299,12 @@ fn write_new(what: &'static str, path: &Path, document: &impl Serialize) -> Resu
     written.map_err(|source| KeyError::IoUnwritable { what, path: path.to_owned(), source })
 }
 
-fn read<T: for<'de> Deserialize<'de>>(what: &'static str, path: &Path) -> Result<T, KeyError> {
+/// The bytes of a file that nobody but its owner may read.
+pub(super) fn read_private(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    open_private(what, path).map(|(_, text)| text)
+}
+
+fn open_private(what: &'static str, path: &Path) -> Result<(File, Zeroizing<Vec<u8>>), KeyError> {
     let unreadable = |source| KeyError::IoUnreadable { what, path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
@@ -163,18 +312,22 @@ fn read<T: for<'de> Deserialize<'de>>(what: &'static str, path: &Path) -> Result
     if mode & OTHERS != 0 {
         return Err(KeyError::FileExposed { what, path: path.to_owned(), mode });
     }
-    let malformed = |reason| KeyError::FileMalformed { what, path: path.to_owned(), reason };
     if metadata.len() > KEY_FILE_BYTES_MAX {
-        return Err(malformed(format!("it has {} bytes, more than {KEY_FILE_BYTES_MAX}", metadata.len())));
+        let reason = format!("it has {} bytes, more than {KEY_FILE_BYTES_MAX}", metadata.len());
+        return Err(KeyError::FileMalformed { what, path: path.to_owned(), reason });
     }
     // All at once: a buffer that grows would leave copies of the secret behind.
     let capacity = usize::try_from(metadata.len()).expect("at most KEY_FILE_BYTES_MAX") + 1;
     let mut text = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(KEY_FILE_BYTES_MAX).read_to_end(&mut text).map_err(unreadable)?;
-    // The parser's words could quote the secret; its line and column cannot.
-    serde_json::from_slice(&text).map_err(|error| {
+    (&file).take(KEY_FILE_BYTES_MAX).read_to_end(&mut text).map_err(unreadable)?;
+    Ok((file, text))
+}
+
+/// Parses a key file. The parser's words could quote the secret; its line and column cannot.
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(text).map_err(|error| {
         let kind = if error.is_data() { "not the fields of such a key" } else { "not JSON" };
-        malformed(format!("{kind}, at line {}, column {}", error.line(), error.column()))
+        format!("{kind}, at line {}, column {}", error.line(), error.column())
     })
 }
 
@@ -186,6 +339,10 @@ mod tests {
 
     fn share() -> SecretShare {
         deal(&mut rand::rng(), ClusterSize::new(4).expect("four")).shares.swap_remove(2)
+    }
+
+    fn share_of(path: &Path) -> Result<SecretShare, KeyError> {
+        read_share(path, OperatorIndex(2), &PassphraseSource::default()).map(|read| read.share)
     }
 
     fn chmod(path: &Path, mode: u32) {
@@ -203,8 +360,11 @@ mod tests {
             let mode = std::fs::metadata(path).expect("there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
-        assert_eq!(read_identity(&one).expect("read").to_seed(), identity.to_seed());
-        let read = read_share(&other).expect("read");
+        assert_eq!(
+            read_identity(&one, &PassphraseSource::default()).expect("read").identity.to_seed(),
+            identity.to_seed()
+        );
+        let read = share_of(&other).expect("read");
         assert_eq!((read.index(), read.to_bytes()), (share.index(), share.to_bytes()));
     }
 
@@ -215,11 +375,11 @@ mod tests {
         write_share(&path, &share()).expect("written");
         for mode in [0o640, 0o604, 0o620, 0o666] {
             chmod(&path, mode);
-            let refusal = read_share(&path).expect_err("exposed").to_string();
+            let refusal = share_of(&path).expect_err("exposed").to_string();
             assert!(refusal.contains("chmod 600") && refusal.contains(&format!("{mode:03o}")), "{refusal}");
         }
         chmod(&path, 0o400);
-        read_share(&path).expect("read-only for its owner is fine");
+        share_of(&path).expect("read-only for its owner is fine");
     }
 
     #[test]
@@ -253,7 +413,7 @@ mod tests {
         for text in broken {
             assert_ne!(text, good);
             std::fs::write(&path, &text).expect("written");
-            let refusal = read_share(&path).expect_err("broken").to_string();
+            let refusal = share_of(&path).expect_err("broken").to_string();
             assert!(refusal.contains("share.json"), "{refusal}");
             assert!(!refusal.contains(&secret[..16]), "{refusal}");
         }
@@ -268,7 +428,58 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("read");
         let stated = text.split("\"publicKey\": \"").nth(1).expect("a field").split('"').next().expect("a value");
         std::fs::write(&path, text.replace(stated, &other)).expect("written");
-        let refusal = read_identity(&path).expect_err("another's").to_string();
+        let refusal = read_identity(&path, &PassphraseSource::default()).expect_err("another's").to_string();
         assert!(refusal.contains("publicKey"), "{refusal}");
+    }
+
+    fn passphrase(directory: &Path, text: &str) -> PassphraseSource {
+        let path = directory.join(format!("passphrase-{text}"));
+        std::fs::write(&path, text).expect("written");
+        chmod(&path, 0o600);
+        PassphraseSource::new(Some(path))
+    }
+
+    #[test]
+    fn encrypted_files_open_with_their_passphrase_and_hold_no_secret_in_the_clear() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (one, other) = (directory.path().join("identity.json"), directory.path().join("share.json"));
+        let (right, wrong) =
+            (passphrase(directory.path(), "correct horse"), passphrase(directory.path(), "correct house"));
+        let rng = &mut rand::rng();
+        let (identity, encryption, share) = (Identity::generate(rng), EncryptionSecret::generate(rng), share());
+        let chosen = right.choose(&one).expect("long enough");
+        write_encrypted_identity(rng, &one, &identity, &encryption, chosen, Kdf::Pbkdf2).expect("written");
+        write_encrypted_share(rng, &other, &share, "test", chosen, Kdf::Scrypt).expect("written");
+        for (path, secret) in [(&one, *identity.to_seed()), (&one, *encryption.to_bytes()), (&other, *share.to_bytes())]
+        {
+            assert_eq!(std::fs::metadata(path).expect("there").permissions().mode() & 0o777, 0o600);
+            let text = std::fs::read_to_string(path).expect("read");
+            assert!(!text.contains(&alloy_primitives::hex::encode(secret)), "{text}");
+        }
+        let read = read_identity(&one, &right).expect("opens");
+        assert_eq!(read.identity.to_seed(), identity.to_seed());
+        assert_eq!(read.encryption.expect("there").to_bytes(), encryption.to_bytes());
+        let read = read_share(&other, OperatorIndex(2), &right).expect("opens");
+        assert_eq!(read.share.to_bytes(), share.to_bytes());
+        let refused = read_identity(&one, &wrong).expect_err("another passphrase");
+        assert!(matches!(refused, KeyError::PassphraseWrong { .. }), "{refused}");
+        let refused = read_share(&other, OperatorIndex(2), &wrong).map(|_| ()).expect_err("another passphrase");
+        assert!(matches!(refused, KeyError::PassphraseWrong { .. }), "{refused}");
+    }
+
+    #[test]
+    fn a_keystore_beside_another_public_key_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("share.json");
+        let source = passphrase(directory.path(), "correct horse");
+        let rng = &mut rand::rng();
+        write_encrypted_share(rng, &path, &share(), "test", source.choose(&path).expect("good"), Kdf::Pbkdf2)
+            .expect("written");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let mut document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        document["pubkey"] = serde_json::json!(share_public_key(&share()).trim_start_matches("0x"));
+        std::fs::write(&path, document.to_string()).expect("written");
+        let refusal = read_share(&path, OperatorIndex(2), &source).map(|_| ()).expect_err("another's").to_string();
+        assert!(refusal.contains("pubkey"), "{refusal}");
     }
 }

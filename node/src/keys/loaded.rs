@@ -2,9 +2,11 @@
 
 use super::KeyError;
 use super::file::{read_identity, read_share, share_public_key};
+use super::passphrase::PassphraseSource;
 use crate::config::{ClusterFile, OperatorConfig};
 use phalanx_threshold::{ClusterPublicKey, Identity, IdentityKey, SecretShare, SharePublicKey};
 use phalanx_types::OperatorIndex;
+use std::fs::{File, TryLockError};
 
 /// What an operator signs with.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct OperatorKeys {
     pub identity: Identity,
     /// Makes its partial signatures.
     pub share: SecretShare,
+    /// The share's file, locked: the system lets go of it however this process ends.
+    _lock: File,
 }
 
 impl OperatorKeys {
@@ -24,7 +28,8 @@ impl OperatorKeys {
     /// [`KeyError`] for the first thing wrong: unreadable, exposed, malformed, or of another operator or
     /// cluster.
     pub fn load(config: &OperatorConfig, cluster: &ClusterFile) -> Result<Self, KeyError> {
-        let identity = read_identity(&config.identity_key_file)?;
+        let passphrases = PassphraseSource::new(config.passphrase_file.0.clone());
+        let identity = read_identity(&config.identity_key_file, &passphrases)?.identity;
         let public = identity.public();
         let Some(record) = cluster.operator_by_identity(&public.to_bytes()) else {
             return Err(KeyError::IdentityUnknown {
@@ -33,18 +38,25 @@ impl OperatorKeys {
                 cluster: config.cluster_file.clone(),
             });
         };
-        let share = read_share(&config.share_key_file)?;
+        let read = read_share(&config.share_key_file, record.index, &passphrases)?;
+        let share = read.share;
         let (actual, expected) = (share_public_key(&share), record.share_key.to_string());
-        if actual != expected || share.index() != record.index {
+        if actual != expected || read.stated != record.index {
             return Err(KeyError::ShareMismatch {
                 path: config.share_key_file.clone(),
                 cluster: config.cluster_file.clone(),
                 index: record.index,
-                actual: format!("{actual} (operator {})", share.index()),
+                actual: format!("{actual} (operator {})", read.stated),
                 expected,
             });
         }
-        Ok(Self { index: record.index, identity, share })
+        match read.file.try_lock() {
+            Ok(()) => Ok(Self { index: record.index, identity, share, _lock: read.file }),
+            Err(TryLockError::WouldBlock) => Err(KeyError::ShareInUse { path: config.share_key_file.clone() }),
+            Err(TryLockError::Error(source)) => {
+                Err(KeyError::IoUnreadable { what: "share key", path: config.share_key_file.clone(), source })
+            }
+        }
     }
 }
 
@@ -165,6 +177,18 @@ mod tests {
         let config = config(directory.path(), &other.identities[0], &made.shares[0]);
         let refused = OperatorKeys::load(&config, &made.cluster);
         assert!(matches!(refused, Err(KeyError::IdentityUnknown { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_share_file_serves_one_process_at_a_time() {
+        let made = make();
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = config(directory.path(), &made.identities[0], &made.shares[0]);
+        let held = OperatorKeys::load(&config, &made.cluster).expect("matching keys");
+        let refused = OperatorKeys::load(&config, &made.cluster);
+        assert!(matches!(refused, Err(KeyError::ShareInUse { .. })), "{refused:?}");
+        drop(held);
+        OperatorKeys::load(&config, &made.cluster).expect("free again");
     }
 
     #[test]
