@@ -65,14 +65,21 @@ fn collectors(config: &ClusterConfig) -> Vec<OperatorIndex> {
     config.size.operators().take(config.collectors.count + 1).collect()
 }
 
+/// The collectors of term 0 lead it and the terms after it. Where they lead nowhere, each of these takes a timeout, twice
+/// as long as the one before up to the longest; what they do else passes by re-sending.
+fn all_their_terms(config: &ClusterConfig) -> Duration {
+    let timeout = |term: u32| config.progress_timeout * (1 << term.min(3));
+    let terms = 0..=u32::try_from(config.collectors.count).expect("few");
+    terms.map(timeout).sum::<Duration>() + Duration::from_secs(4)
+}
+
 pub(super) fn configure(config: &mut ClusterConfig) {
     let mut random = random_of(config.seed, 4);
     config.size = ClusterSize::new(SIZES[random.index(SIZES.len())]).expect("within range");
     config.scheme = crate::keys::Scheme::Toy;
     config.slots_per_term = [4, 8, 30][random.index(3)];
     config.collectors = Collectors { count: [1, 4, 8][random.index(3)], ..Collectors::default() };
-    // The term of Byzantine collectors passes by re-sending only.
-    config.liveness_bound = Duration::from_secs(4);
+    config.liveness_bound = all_their_terms(config);
     let kinds: &[BehaviourKind] = match trouble(config.seed) {
         Trouble::None => {
             config.liveness_bound = Duration::from_millis(300);
