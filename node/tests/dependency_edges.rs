@@ -43,6 +43,11 @@ const DRAWN: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+    (
+        "phalanx-fuzz",
+        &["types", "bls", "threshold", "consensus", "mempool", "journal", "sync", "checkers", "node"],
+        &[],
+    ),
 ];
 
 /// Never a direct dependency of a crate in `core/`: sockets, files, clocks, threads of its own, async.

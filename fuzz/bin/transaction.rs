@@ -1,0 +1,4 @@
+//! libFuzzer's way into [`phalanx_fuzz::transaction`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| phalanx_fuzz::transaction(data));
