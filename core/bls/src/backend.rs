@@ -149,7 +149,9 @@ impl Backend {
     pub fn g1_sum(self, points: &[G1], weights: &Weights) -> Option<G1> {
         assert_eq!(points.len(), weights.len(), "one weight for each point");
         match self {
-            Self::Blst | Self::Ifma(_) => blst::g1_sum(points, weights),
+            Self::Blst => blst::g1_sum(points, weights),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.g1_sum(points, weights),
         }
     }
 
@@ -161,7 +163,9 @@ impl Backend {
     pub fn g2_sum(self, points: &[G2], weights: &Weights) -> Option<G2> {
         assert_eq!(points.len(), weights.len(), "one weight for each point");
         match self {
-            Self::Blst | Self::Ifma(_) => blst::g2_sum(points, weights),
+            Self::Blst => blst::g2_sum(points, weights),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.g2_sum(points, weights),
         }
     }
 
@@ -173,7 +177,9 @@ impl Backend {
     pub fn g1_hash_sum(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Option<G1> {
         assert_eq!(messages.len(), weights.len(), "one weight for each message");
         match self {
-            Self::Blst | Self::Ifma(_) => blst::g1_sum(&self.g1_hash(messages, dst), weights),
+            Self::Blst => blst::g1_sum(&self.g1_hash(messages, dst), weights),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.g1_sum(&self.g1_hash(messages, dst), weights),
         }
     }
 
@@ -185,7 +191,9 @@ impl Backend {
     pub fn g2_hash_sum(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Option<G2> {
         assert_eq!(messages.len(), weights.len(), "one weight for each message");
         match self {
-            Self::Blst | Self::Ifma(_) => blst::g2_sum(&self.g2_hash(messages, dst), weights),
+            Self::Blst => blst::g2_sum(&self.g2_hash(messages, dst), weights),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => lanes.g2_sum(&self.g2_hash(messages, dst), weights),
         }
     }
 

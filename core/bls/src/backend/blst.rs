@@ -114,7 +114,7 @@ pub(crate) fn g2_generator() -> G2 {
 }
 
 /// The affine form; `None` of infinity.
-fn g1_affine(point: &blst_p1) -> Option<G1> {
+pub(crate) fn g1_affine(point: &blst_p1) -> Option<G1> {
     let mut affine = blst_p1_affine::default();
     // SAFETY: reads one point.
     if unsafe { ffi::blst_p1_is_inf(point) } {
@@ -126,7 +126,7 @@ fn g1_affine(point: &blst_p1) -> Option<G1> {
 }
 
 /// The affine form; `None` of infinity.
-fn g2_affine(point: &blst_p2) -> Option<G2> {
+pub(crate) fn g2_affine(point: &blst_p2) -> Option<G2> {
     let mut affine = blst_p2_affine::default();
     // SAFETY: reads one point.
     if unsafe { ffi::blst_p2_is_inf(point) } {

@@ -37,12 +37,14 @@ mod line;
 mod miller;
 mod segments;
 mod single;
+mod sum;
 
 pub(crate) use segments::Segments;
 
 use super::blst as oracle;
 use crate::error::BlsError;
 use crate::point::{G1, G2, PreparedG2, Subgroup};
+use crate::weights::Weights;
 use ::blst::blst_fp12;
 use std::sync::LazyLock;
 
@@ -51,6 +53,11 @@ const PAIRS_MIN: usize = 3;
 
 /// The fewest points that the lanes do faster than blst.
 const POINTS_MIN: usize = 3;
+
+/// The fewest points, and the shortest weights, of a sum that the lanes do faster than blst.
+const SUM_POINTS_MIN: usize = 16;
+/// Unit: bits.
+const SUM_BITS_MIN: usize = 32;
 
 /// The magnitude of the curve's parameter, which is negative.
 const PARAMETER: u64 = 0xd201_0000_0001_0000;
@@ -123,6 +130,24 @@ impl Ifma {
         }
         // SAFETY: this value exists, so the processor has IFMA.
         unsafe { hash::g1_hash(messages, dst) }
+    }
+
+    /// `Σ wᵢPᵢ` in G2; `None` when that is infinity.
+    pub(crate) fn g2_sum(self, points: &[G2], weights: &Weights) -> Option<G2> {
+        if points.len() < SUM_POINTS_MIN || weights.bits() < SUM_BITS_MIN {
+            return oracle::g2_sum(points, weights);
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { sum::g2_sum(points, weights) }
+    }
+
+    /// `Σ wᵢPᵢ` in G1; `None` when that is infinity.
+    pub(crate) fn g1_sum(self, points: &[G1], weights: &Weights) -> Option<G1> {
+        if points.len() < SUM_POINTS_MIN || weights.bits() < SUM_BITS_MIN {
+            return oracle::g1_sum(points, weights);
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { sum::g1_sum(points, weights) }
     }
 
     /// The product of the Miller loops of pairs `(Pᵢ, Qᵢ)`, before the final exponentiation.

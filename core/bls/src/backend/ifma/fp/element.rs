@@ -79,7 +79,7 @@ impl Element {
 
 impl Fp {
     /// The most that the value of a stored element may reach. Unit: the modulus.
-    pub(crate) const STORED_MAX: f64 = 2.0;
+    pub(crate) const STORED_MAX: f64 = 2.25;
 
     /// The same element in every lane.
     #[inline]

@@ -79,7 +79,7 @@ impl Fp {
     /// As [`invert_batch`](super::invert_batch).
     #[inline]
     #[target_feature(enable = "avx512ifma")]
-    pub(crate) fn invert_all_of(elements: &mut [Self]) {
-        super::invert_batch(elements);
+    pub(crate) fn invert_all_of(elements: &mut [Self]) -> bool {
+        super::invert_batch(elements)
     }
 }

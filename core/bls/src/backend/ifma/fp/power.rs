@@ -131,9 +131,9 @@ impl Fp {
 }
 
 /// Inverts every lane of every element, zero to zero, at the cost of one inversion and three
-/// multiplications for each element. Elements have up to four units.
+/// multiplications for each element; whether none was zero. Elements have up to four units.
 #[target_feature(enable = "avx512ifma")]
-pub(crate) fn invert_batch(elements: &mut [Fp]) {
+pub(crate) fn invert_batch(elements: &mut [Fp]) -> bool {
     let mut below = Vec::with_capacity(elements.len());
     let mut product = products_below(elements, &mut below);
     let mut zeros = Vec::new();
@@ -153,6 +153,7 @@ pub(crate) fn invert_batch(elements: &mut [Fp]) {
     for (element, zero) in elements.iter_mut().zip(&zeros) {
         *element = Fp::zero().select(*zero, element);
     }
+    zeros.is_empty()
 }
 
 /// For each element, the product of those before it; the product of all.

@@ -49,14 +49,15 @@ impl Fp2 {
         reduce_parts!(+ left ; - right ; xi + ; -)
     }
 
-    /// Inverts every lane of every element, zero to zero, at the cost of one inversion. Coefficients have one unit and
-    /// are below 8p.
+    /// Inverts every lane of every element, zero to zero, at the cost of one inversion; whether none was zero.
+    /// Coefficients have one unit and are below 8p.
     #[target_feature(enable = "avx512ifma")]
-    pub(crate) fn invert_all_of(elements: &mut [Self]) {
+    pub(crate) fn invert_all_of(elements: &mut [Self]) -> bool {
         let mut norms: Vec<Fp> = elements.iter().map(|element| element.norm()).collect();
-        invert_batch(&mut norms);
+        let none_zero = invert_batch(&mut norms);
         for (element, norm) in elements.iter_mut().zip(&norms) {
             *element = element.conjugate().mul_by_base(norm);
         }
+        none_zero
     }
 }
