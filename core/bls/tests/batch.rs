@@ -6,8 +6,10 @@ use phalanx_bls::{
     BACKEND_NAMES, Backend, MinPk, MinSig, Point, Scalar, SecretKey, Signed, Variant, Weights, verify_distinct,
     verify_messages,
 };
+use proptest::prelude::*;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::sync::LazyLock;
 
 fn backends() -> impl Iterator<Item = Backend> {
     BACKEND_NAMES.iter().filter_map(|name| match Backend::select(name) {
@@ -184,4 +186,72 @@ fn one_votes_partials_are_checked_in_both_variants() {
     }
     check::<MinSig>();
     check::<MinPk>();
+}
+
+/// A thousand good items of each variant, which the batches below are cut from.
+struct Thousand {
+    many: Vec<Item>,
+    one: Vec<Item>,
+}
+
+static MIN_SIG: LazyLock<Thousand> =
+    LazyLock::new(|| Thousand { many: items::<MinSig>(1_000, false), one: items::<MinSig>(1_000, true) });
+static MIN_PK: LazyLock<Thousand> =
+    LazyLock::new(|| Thousand { many: items::<MinPk>(1_000, false), one: items::<MinPk>(1_000, true) });
+
+/// Every backend's verdicts on one batch with some items spoilt are those that the items deserve; so all agree.
+fn backends_agree<V: Variant>(good: &[Item], many_keys: bool, spoil: &[(usize, usize)]) {
+    let mut batch = good.to_vec();
+    let mut expected = vec![true; batch.len()];
+    for (position, kind) in spoil.iter().filter(|_| good.len() > 1) {
+        let index = position % good.len();
+        let mut ways = spoilt(good, index);
+        if many_keys {
+            ways.extend(spoilt_keys(good, index));
+        }
+        batch[index] = ways.swap_remove(kind % ways.len());
+        expected[index] = false;
+    }
+    for backend in backends() {
+        let verdicts = match (many_keys, batch.is_empty()) {
+            (false, false) => {
+                // The key is the cluster's, whatever item comes first.
+                let key = V::prepare(&V::PublicKey::from_bytes(&good[0].key).unwrap());
+                let pairs: Vec<(&[u8], &[u8])> =
+                    batch.iter().map(|item| (item.message.as_slice(), item.signature.as_slice())).collect();
+                verify_messages::<V>(backend, &mut ChaCha12Rng::seed_from_u64(9), &key, &pairs)
+            }
+            _ => distinct::<V>(backend, &batch),
+        };
+        assert_eq!(verdicts, expected, "{backend:?}, {}, many keys: {many_keys}, {spoil:?}", V::NAME);
+    }
+}
+
+#[test]
+fn a_thousand_are_checked_together_and_the_bad_ones_named() {
+    // In the first lane, in the last, on both sides of a group of eight, and in the group that is not full.
+    let spoil = [(0, 0), (7, 8), (8, 9), (15, 10), (500, 1), (992, 4), (999, 8)];
+    backends_agree::<MinSig>(&MIN_SIG.one, false, &spoil);
+    backends_agree::<MinPk>(&MIN_PK.many, true, &spoil[..3]);
+    backends_agree::<MinSig>(&MIN_SIG.many, true, &[]);
+    backends_agree::<MinPk>(&MIN_PK.one, false, &[]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    /// Lanes of every mixture of valid and invalid, in batches about the width of the lanes.
+    #[test]
+    fn all_backends_give_each_item_its_due(
+        count in prop::sample::select(vec![0_usize, 1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 31]),
+        start in 0_usize..900,
+        many_keys: bool,
+        spoil in proptest::collection::vec((0_usize..32, 0_usize..64), 0..6),
+    ) {
+        let cut = |thousand: &'static Thousand| {
+            let items = if many_keys { &thousand.many } else { &thousand.one };
+            &items[start..start + count]
+        };
+        backends_agree::<MinSig>(cut(&MIN_SIG), many_keys, &spoil);
+        backends_agree::<MinPk>(cut(&MIN_PK), many_keys, &spoil);
+    }
 }
