@@ -5,7 +5,9 @@
 
 mod accounts;
 mod bench;
+mod cluster;
 mod devnet;
+mod dkg;
 mod harden;
 mod keys;
 mod log;
@@ -46,6 +48,11 @@ enum Command {
     /// Make an operator's keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Agree on what a cluster is to be, before it has a key.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    /// Make a cluster's key together with its other operators: nobody ever holds it.
+    Dkg(dkg::DkgArgs),
     /// Run one operator.
     Run(run::RunArgs),
     /// Show the cluster at a glance.
@@ -64,6 +71,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Devnet(args) => asynchronous(devnet::devnet(args)),
         Command::Keys(command) => keys::keys(&command),
+        Command::Cluster(command) => cluster::cluster(&command),
+        Command::Dkg(args) => dkg::dkg(&args),
         Command::Run(args) => run::run(args).map(|()| ExitCode::SUCCESS),
         Command::Status(args) => asynchronous(status::status(args)),
         Command::Verify(args) => asynchronous(verify::verify(args)),
@@ -113,6 +122,10 @@ mod tests {
             "phalanx devnet",
             "phalanx devnet --operators 4 --block-time 100ms --slots-per-term 50 --dir x --rpc-port 8545 --for 5m --json",
             "phalanx keys new --name alice --address alice.example.org:9000 --dir x --kdf pbkdf2",
+            "phalanx cluster define --name x --operator a.json --operator b.json --genesis genesis.json --out x.json",
+            "phalanx cluster define --name x --operator a --devnet-genesis --chain-id 7 --block-time 1s --slots-per-term 5",
+            "phalanx cluster accept --definition x.json --dir a --yes",
+            "phalanx dkg --definition x.json --dir a --listen 127.0.0.1:9000 --passphrase-file p",
             "phalanx run --config x/operator-0/config.toml",
             "phalanx run --config x --pipeline-depth 4 --rpc-address 127.0.0.1:1",
             "phalanx status --rpc http://127.0.0.1:8545",
@@ -134,6 +147,10 @@ mod tests {
             "phalanx verify --cluster x --rpc http://127.0.0.1:1 certificate.json",
             "phalanx verify --cluster x --rpc http://127.0.0.1:1 --from 1",
             "phalanx devnet --operators 0",
+            "phalanx cluster define --name x --operator a",
+            "phalanx cluster define --name x --genesis g",
+            "phalanx cluster define --name x --operator a --devnet-genesis",
+            "phalanx dkg",
             "phalanx devnet --block-time 100",
             "phalanx bench --rpc http://127.0.0.1:8545 --rate 0",
         ] {

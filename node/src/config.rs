@@ -5,6 +5,7 @@
 //! re-checks it; what is not understood is refused, with the place and the nearest thing that is. Key
 //! material is never in here, only the paths of its files (`keys` reads them).
 
+mod attestation;
 mod cluster;
 mod definition;
 mod operator;
@@ -12,6 +13,7 @@ mod setting;
 mod template;
 mod value;
 
+pub use attestation::Attestation;
 pub use cluster::{
     BLOCK_TIME_MS_MAX, CLUSTER_FILE_BYTES_MAX, CLUSTER_FILE_VERSION, CLUSTER_NAME_BYTES_MAX, ClusterDefinition,
     ClusterFile, LEADER_SCHEDULE, OperatorRecord, SCHEME_MIN_SIG, SLOTS_PER_TERM_MAX, cluster_id,

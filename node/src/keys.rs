@@ -5,13 +5,15 @@
 //! against the cluster file, so an operator never starts with the keys of another seat or cluster; and one share
 //! file serves one process at a time.
 
+mod attested;
 mod file;
 mod keystore;
 mod loaded;
 mod passphrase;
 
+pub use attested::{check_acceptances, check_attestation, sign_acceptance};
 pub use file::{
-    IDENTITY_FILE_VERSION, IdentitySecrets, KEY_FILE_BYTES_MAX, KEY_FILE_VERSION, read_identity,
+    IDENTITY_FILE_VERSION, IdentitySecrets, KEY_FILE_BYTES_MAX, KEY_FILE_VERSION, read_identity, store_share,
     write_encrypted_identity, write_encrypted_share, write_identity, write_share,
 };
 pub use keystore::{Crypto, KEYSTORE_VERSION, Kdf, Keystore, KeystoreError, SECRET_BYTES_MAX};
@@ -116,6 +118,12 @@ pub enum KeyError {
         /// The cluster file.
         cluster: PathBuf,
     },
+    /// A file where a new share is to go.
+    #[error("{} holds another share, and is never overwritten: move it away, and run this again", path.display())]
+    ShareOther {
+        /// The key file.
+        path: PathBuf,
+    },
     /// A share of another operator or cluster.
     #[error(
         "the share key {} belongs to {actual}, the cluster file {} names {expected} for operator {index}: use the share \
@@ -133,6 +141,16 @@ pub enum KeyError {
         actual: String,
         /// The one in the cluster file.
         expected: String,
+    },
+    /// A signature of the cluster file or of its definition that is not its signer's.
+    #[error(
+        "the {what}: the signature of {whose} does not verify; somebody has changed the file: ask for the original"
+    )]
+    AttestationWrong {
+        /// Which file.
+        what: &'static str,
+        /// Whose.
+        whose: String,
     },
     /// A public key of the cluster file that is none.
     #[error("the cluster file is invalid: {which}: {reason}; ask whoever runs the cluster for the original")]

@@ -1,5 +1,6 @@
 //! The Phalanx operator: the only home of sockets, files, threads and the clock.
 
+pub mod ceremony;
 pub mod cli;
 pub mod config;
 pub mod driver;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// The file of an operator's identity, in its directory.
 pub(super) const IDENTITY_FILE: &str = "identity.json";
 /// The file of an operator's public record, in its directory.
-const RECORD_FILE: &str = "operator.json";
+pub(super) const RECORD_FILE: &str = "operator.json";
 
 /// `phalanx keys`
 #[derive(Debug, Subcommand)]
@@ -38,6 +38,25 @@ impl PassphraseArgs {
     }
 }
 
+/// Where an operator's files are.
+#[derive(Debug, Args)]
+pub(super) struct DirArgs {
+    /// The directory of this operator's files.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+impl DirArgs {
+    pub(super) fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The file of its identity.
+    pub(super) fn identity(&self) -> PathBuf {
+        self.dir.join(IDENTITY_FILE)
+    }
+}
+
 /// `phalanx keys new`
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
@@ -47,9 +66,8 @@ pub(super) struct NewArgs {
     /// Where the other operators will reach it over QUIC (UDP).
     #[arg(long, value_name = "HOST:PORT")]
     address: String,
-    /// The directory of its files.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    dir: PathBuf,
+    #[command(flatten)]
+    dir: DirArgs,
     /// How the passphrase becomes a key. The share that a ceremony makes is encrypted in the same way.
     #[arg(long, value_enum, default_value = "scrypt")]
     kdf: Kdf,
@@ -66,7 +84,7 @@ pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<ExitCode> {
 
 fn new(args: &NewArgs) -> anyhow::Result<ExitCode> {
     harden();
-    let directory = &args.dir;
+    let directory = args.dir.path();
     std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let path = directory.join(IDENTITY_FILE);
     anyhow::ensure!(

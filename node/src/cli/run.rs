@@ -3,7 +3,7 @@
 use super::settings::SettingFlags;
 use super::{PidFile, log};
 use crate::config::ClusterFile;
-use crate::keys::OperatorKeys;
+use crate::keys::{OperatorKeys, check_attestation};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -30,6 +30,7 @@ pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let cluster = ClusterFile::load(&config.cluster_file, super::genesis_hash)?;
+    check_attestation(&cluster)?;
     for warning in cluster.warnings() {
         tracing::warn!("{warning}");
     }

@@ -8,6 +8,7 @@ mod chain;
 use super::genesis_hash;
 use super::rpc_client::{BATCH_MAX, RpcClient};
 use crate::config::ClusterFile;
+use crate::keys::check_attestation;
 use crate::rpc::types::CertifiedBlock;
 use anyhow::{Context, bail, ensure};
 use chain::{Chain, Checker, Wrong};
@@ -46,6 +47,7 @@ pub(super) struct VerifyArgs {
 /// Checks, and says what was checked or what is wrong.
 pub(super) async fn verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let cluster = ClusterFile::load(&args.cluster, genesis_hash)?;
+    check_attestation(&cluster)?;
     let checker = Checker::new(&cluster)?;
     let outcome = match (&args.certificate, &args.rpc, args.from, args.to) {
         (Some(path), ..) => file(&checker, path)?,

@@ -9,7 +9,7 @@
 //! Left to others: whether the keys are points of their curves (`keys`), and the genesis block's hash
 //! (execution), which is an argument here.
 
-use super::{ConfigError, read_bounded};
+use super::{Attestation, ConfigError, read_bounded};
 use alloy_genesis::Genesis;
 use alloy_primitives::{B256, FixedBytes, U256, keccak256};
 use core::time::Duration;
@@ -83,6 +83,8 @@ pub struct ClusterFile {
     pub genesis_hash: B256,
     /// Names the cluster for ever.
     pub cluster_id: ClusterId,
+    /// The signatures of the ceremony that made the key. None where a dealer made it, as for a devnet.
+    pub attestation: Option<Attestation>,
 }
 
 /// The file as JSON.
@@ -100,6 +102,8 @@ struct Document {
     leader_schedule: String,
     genesis: Genesis,
     operators: Vec<OperatorRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attestation: Option<Attestation>,
 }
 
 /// The id of a cluster: keccak-256 of the ABI encoding of [`CLUSTER_TYPE`]'s hash and the five values,
@@ -125,7 +129,19 @@ impl ClusterFile {
     pub fn new(definition: ClusterDefinition, genesis_hash: B256) -> Result<Self, String> {
         definition.check()?;
         let id = cluster_id(definition.chain_id, &definition.public_key[..], genesis_hash, definition.slots_per_term);
-        Ok(Self { definition, genesis_hash, cluster_id: id })
+        Ok(Self { definition, genesis_hash, cluster_id: id, attestation: None })
+    }
+
+    /// The same file, signed. Whose the signatures are is not looked at here.
+    ///
+    /// # Errors
+    /// When there is not one for each operator.
+    pub fn with_attestation(self, attestation: Attestation) -> Result<Self, String> {
+        let (signatures, operators) = (attestation.operators.len(), self.definition.operators.len());
+        if signatures != operators {
+            return Err(format!("its attestation has {signatures} signatures for {operators} operators"));
+        }
+        Ok(Self { attestation: Some(attestation), ..self })
     }
 
     /// Reads the file at `path`; `hash` computes the hash of the genesis block.
@@ -149,12 +165,15 @@ impl ClusterFile {
         let invalid = |reason| ConfigError::ClusterInvalid { path: path.to_owned(), reason };
         let document: Document = serde_json::from_str(text)
             .map_err(|source| ConfigError::ClusterSyntax { path: path.to_owned(), source })?;
-        let (stated, definition) = document.into_definition().map_err(invalid)?;
+        let (stated, definition, attestation) = document.into_definition().map_err(invalid)?;
         let genesis_hash = hash(&definition.genesis).map_err(invalid)?;
-        let file = Self::new(definition, genesis_hash).map_err(invalid)?;
+        let mut file = Self::new(definition, genesis_hash).map_err(invalid)?;
         if file.cluster_id != stated {
             let path = path.to_owned();
             return Err(ConfigError::ClusterIdMismatch { path, stated, computed: file.cluster_id });
+        }
+        if let Some(attestation) = attestation {
+            file = file.with_attestation(attestation).map_err(invalid)?;
         }
         Ok(file)
     }
@@ -175,6 +194,7 @@ impl ClusterFile {
             leader_schedule: LEADER_SCHEDULE.to_owned(),
             genesis: definition.genesis,
             operators: definition.operators,
+            attestation: self.attestation.clone(),
         };
         let mut text = serde_json::to_string_pretty(&document).expect("a cluster file has string keys only");
         text.push('\n');
@@ -216,7 +236,7 @@ impl ClusterFile {
 }
 
 impl Document {
-    fn into_definition(self) -> Result<(ClusterId, ClusterDefinition), String> {
+    fn into_definition(self) -> Result<(ClusterId, ClusterDefinition, Option<Attestation>), String> {
         if self.version != CLUSTER_FILE_VERSION {
             let version = self.version;
             return Err(format!("it has version {version}, this release reads version {CLUSTER_FILE_VERSION}"));
@@ -237,7 +257,7 @@ impl Document {
             genesis: self.genesis,
             operators: self.operators,
         };
-        Ok((self.cluster_id, definition))
+        Ok((self.cluster_id, definition, self.attestation))
     }
 }
 
@@ -350,6 +370,44 @@ mod tests {
         for n in [1, 4, 7] {
             assert_eq!(parse(&file(n).to_json()), Ok(file(n)));
         }
+    }
+
+    #[test]
+    fn the_outcome_covers_every_field() {
+        let digest = |file: &ClusterFile| file.outcome_digest(B256::repeat_byte(1));
+        let made = digest(&file(4));
+        assert_ne!(file(4).outcome_digest(B256::ZERO), made);
+        let changes: [fn(&mut ClusterDefinition); 7] = [
+            |definition| definition.name.push('x'),
+            |definition| definition.block_time_ms += 1,
+            |definition| definition.slots_per_term += 1,
+            |definition| definition.operators[3].name.push('x'),
+            |definition| definition.operators[3].identity = B256::ZERO,
+            |definition| definition.operators[3].share_key = FixedBytes::repeat_byte(0x99),
+            |definition| definition.operators[3].address = "127.0.0.1:1".to_owned(),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            let mut other = definition(4);
+            change(&mut other);
+            let other = ClusterFile::new(other, GENESIS_HASH).expect("a good definition");
+            assert_ne!(digest(&other), made, "change {index}");
+        }
+        assert_ne!(digest(&file(3)), made);
+    }
+
+    #[test]
+    fn a_signed_file_reads_back_and_has_a_signature_for_each() {
+        let attestation = |signatures| Attestation {
+            definition: B256::repeat_byte(3),
+            operators: vec![phalanx_types::IdentitySignature([4; 64].into()); signatures],
+            signature: [5; 48].into(),
+        };
+        let signed = file(4).with_attestation(attestation(4)).expect("one for each");
+        assert_eq!(parse(&signed.to_json()), Ok(signed.clone()));
+        file(4).with_attestation(attestation(3)).expect_err("one is missing");
+        let mut value: Value = serde_json::from_str(&signed.to_json()).expect("JSON");
+        value["attestation"]["operators"].as_array_mut().expect("a list").pop();
+        assert!(parse(&value.to_string()).expect_err("one is missing").contains("attestation"));
     }
 
     #[test]

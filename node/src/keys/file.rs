@@ -180,6 +180,29 @@ pub fn write_encrypted_share(
     write_new(SHARE, path, &keystore)
 }
 
+/// Writes an EIP-2335 keystore of a share, unless the file holds that share already: then nothing is done.
+///
+/// # Errors
+/// [`KeyError`] when it cannot be written or holds another share, which is left as it is.
+pub fn store_share(
+    rng: &mut dyn CryptoRng,
+    path: &Path,
+    share: &SecretShare,
+    cluster: &str,
+    passphrase: &Passphrase,
+    kdf: Kdf,
+) -> Result<(), KeyError> {
+    if !path.exists() {
+        return write_encrypted_share(rng, path, share, cluster, passphrase, kdf);
+    }
+    let malformed = |reason| KeyError::FileMalformed { what: SHARE, path: path.to_owned(), reason };
+    let there = Keystore::parse(&read_private(SHARE, path)?).map_err(malformed)?;
+    if there.pubkey.eq_ignore_ascii_case(share_public_key(share).trim_start_matches("0x")) {
+        return Ok(());
+    }
+    Err(KeyError::ShareOther { path: path.to_owned() })
+}
+
 /// Writes a new unencrypted share file that only its owner may read. Never overwrites one.
 ///
 /// # Errors
