@@ -10,6 +10,7 @@ mod file;
 mod keystore;
 mod loaded;
 mod passphrase;
+mod unused;
 
 pub use attested::{check_acceptances, check_attestation, sign_acceptance};
 pub use file::{
@@ -19,6 +20,7 @@ pub use file::{
 pub use keystore::{Crypto, KEYSTORE_VERSION, Kdf, Keystore, KeystoreError, SECRET_BYTES_MAX};
 pub use loaded::{OperatorKeys, identity_keys, public_key, share_keys};
 pub use passphrase::{PASSPHRASE_BYTES_MIN, PASSPHRASE_VARIABLE, Passphrase, PassphraseSource};
+pub use unused::UnusedMark;
 
 use phalanx_types::OperatorIndex;
 use std::path::PathBuf;

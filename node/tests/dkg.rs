@@ -165,8 +165,19 @@ impl Founders {
         }
     }
 
+    /// What `phalanx run` says when it does not start.
+    fn refusal(&self, index: usize, flags: &[&str]) -> String {
+        let (config, secret) = (self.home(index).join("config.toml"), self.passphrase());
+        let run_it = ["run", "--config", path(&config), "--passphrase-file", path(&secret)];
+        let local = ["--rpc-address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0", "--stop-with-parent"];
+        // It would end at once by itself: what this is called for is that it does not start.
+        let done = run(&[&run_it[..], &local, flags].concat());
+        assert!(!done.status.success(), "{}", said(&done));
+        said(&done)
+    }
+
     /// Starts every operator with what the ceremony left; where each answers.
-    fn run(&mut self) -> Vec<String> {
+    fn run(&mut self, flags: &[&str]) -> Vec<String> {
         let free = || TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
         let mut urls = Vec::new();
         for index in 0..self.n {
@@ -176,6 +187,7 @@ impl Founders {
                 .args(["run", "--config", path(&self.home(index).join("config.toml"))])
                 .args(["--passphrase-file", path(&self.passphrase())])
                 .args(["--rpc-address", &rpc, "--metrics-address", &metrics])
+                .args(flags)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log)
@@ -241,7 +253,7 @@ async fn four_operators_make_a_key_and_run_with_it() {
     founders.all_finish();
     bar("ceremony of 4 real processes", start.elapsed(), Duration::from_secs(10));
 
-    let urls = founders.run();
+    let urls = founders.run(&[]);
     founders.reach(&urls, 5).await;
     let verified = verify(&founders, &urls[2], 5).await;
     assert!(verified.status.success(), "{}", said(&verified));
@@ -307,13 +319,34 @@ fn a_difference_between_two_definitions_is_named_and_stops_the_ceremony() {
     assert!(founders.said(0).contains("operator 2 (founder-2) is not the one here"));
 }
 
-/// One operator needs nobody: the same commands, the same files.
+/// One operator needs nobody: the same commands, the same files. Its share votes with its journal, or when it is
+/// told in words that it may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_operator_makes_a_cluster_alone() {
+async fn one_operator_makes_a_cluster_alone_and_needs_its_journal() {
+    const WORDS: &str = "no other process votes with this share, and the cluster has gone on since it last voted";
     let mut founders = Founders::new(1, "pbkdf2");
     founders.dkg(0);
     founders.all_finish();
-    let urls = founders.run();
+    let home = founders.home(0);
+    assert!(home.join("share.json.unused").exists());
+    let urls = founders.run(&[]);
+    founders.reach(&urls, 5).await;
+    assert!(!home.join("share.json.unused").exists(), "it has voted");
+    founders.kill(0);
+
+    // As on a new machine, with a backup of the keys; also at the second attempt, and of a share from the log.
+    fs::remove_dir_all(home.join("data")).expect("removed");
+    for _ in 0..2 {
+        let refused = founders.refusal(0, &[]);
+        assert!(refused.contains("--without-journal"), "{refused}");
+    }
+    fs::remove_file(home.join("share.json")).expect("removed");
+    founders.dkg(0);
+    founders.all_finish();
+    assert!(founders.refusal(0, &[]).contains("--without-journal"));
+    let misspelt = founders.refusal(0, &["--without-journal", "yes"]);
+    assert!(misspelt.contains(WORDS), "{misspelt}");
+    let urls = founders.run(&["--without-journal", WORDS]);
     founders.reach(&urls, 5).await;
 }
 

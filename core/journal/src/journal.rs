@@ -31,6 +31,14 @@ pub struct Journal<D> {
 }
 
 impl<D: Disk> Journal<D> {
+    /// Whether `disk` holds a journal of `owner`. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn is_there(disk: &mut D, owner: &JournalHeader) -> Result<bool, JournalError> {
+        Ok(replay(disk, owner)?.is_some())
+    }
+
     /// Opens the journal of `owner`, making it where the disk holds none ([`Journal::is_new`] then says
     /// so, and an operator that has voted before must not go on). Returns every record that was
     /// committed, in order; a last group that a crash tore is cut off.

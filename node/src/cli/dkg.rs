@@ -13,7 +13,7 @@ use alloy_primitives::{B256, FixedBytes};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use phalanx_bls::{Backend, MinSig};
-use phalanx_threshold::dkg::{Attest, Ceremony, Machine, Outcome, Participant};
+use phalanx_threshold::dkg::{Attest, Ceremony, Machine, Outcome, Participant, Step};
 use phalanx_threshold::{EncryptionKey, IdentityKey, PublicKey, Recipients};
 use phalanx_types::{OperatorIndex, Time};
 use std::cell::Cell;
@@ -51,6 +51,8 @@ struct Seat<'a> {
     passphrases: &'a PassphraseSource,
     kdf: Kdf,
     listen: SocketAddr,
+    /// Whether the share that comes of it has never left a ceremony.
+    unused: bool,
 }
 
 /// Runs it.
@@ -85,7 +87,9 @@ pub(super) fn dkg(args: &DkgArgs) -> anyhow::Result<ExitCode> {
     };
     let own = Participant { index, identity: Arc::new(identity), encryption };
     let machine = Machine::new(ceremony(&definition)?, own, Time::ZERO)?;
-    let seat = Seat { definition: &definition, index, directory, passphrases: &passphrases, kdf, listen };
+    // Whoever had confirmed before may have got its share before, and voted with it.
+    let unused = !log.1.iter().any(|step| step.from == index && step.body.step() == Step::Confirm);
+    let seat = Seat { definition: &definition, index, directory, passphrases: &passphrases, kdf, listen, unused };
     take_part(&options, machine, log, &seat)
 }
 
@@ -159,7 +163,8 @@ impl Seat<'_> {
         crate::keys::check_attestation(&cluster)?;
         let share = self.directory.join(SHARE_FILE);
         let passphrase: &Passphrase = self.passphrases.unlock(&share)?;
-        store_share(&mut rand::rng(), &share, &outcome.share, &cluster.definition.name, passphrase, self.kdf)?;
+        let name = &cluster.definition.name;
+        store_share(&mut rand::rng(), &share, &outcome.share, name, (passphrase, self.kdf), self.unused)?;
         store_public(&self.directory.join(CLUSTER_FILE), &cluster.to_json())?;
         let config = self.directory.join(CONFIG_FILE);
         if !config.exists() {

@@ -173,15 +173,19 @@ fn open_journal(
         operator: keys.index,
         share_public_key: Bytes::copy_from_slice(&record.share_key[..]),
     };
-    let disk = FileDisk::open(&path)?;
-    let (journal, records) =
-        Journal::open(disk, header).with_context(|| format!("the vote journal in {}", path.display()))?;
-    ensure!(
-        !journal.is_new() || !has_taken_part,
-        "the vote journal in {} is missing, but this operator has taken part: without it, it could vote twice at one \
-         position. Put the journal back, or let this operator rejoin with a new share",
-        path.display()
-    );
+    let context = || format!("the vote journal in {}", path.display());
+    let mut disk = FileDisk::open(&path)?;
+    // Before one is made: else the next start would find it, and go on.
+    if !Journal::is_there(&mut disk, &header).with_context(context)? && !keys.without_journal {
+        ensure!(
+            keys.unused.is_set()? && !has_taken_part,
+            "the vote journal in {} is missing, and this share is not a new one: without it, it could vote twice at one \
+             position. Put the journal back. If it is lost for good, see --without-journal of `phalanx run`",
+            path.display()
+        );
+    }
+    let (journal, records) = Journal::open(disk, header).with_context(context)?;
+    keys.unused.clear()?;
     Ok((journal, records))
 }
 

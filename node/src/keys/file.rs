@@ -6,6 +6,7 @@
 use super::KeyError;
 use super::keystore::{Crypto, KEYSTORE_VERSION, Kdf, Keystore, KeystoreError};
 use super::passphrase::{Passphrase, PassphraseSource};
+use super::unused::UnusedMark;
 use phalanx_bls::MinSig;
 use phalanx_threshold::{ENCRYPTION_KEY_BYTES, EncryptionSecret, Identity, SecretShare};
 use phalanx_types::OperatorIndex;
@@ -162,7 +163,8 @@ pub fn write_encrypted_identity(
     write_new(IDENTITY, path, &document)
 }
 
-/// Writes a new EIP-2335 keystore of a share that only its owner may read. Never overwrites one.
+/// Writes a new EIP-2335 keystore of a share that only its owner may read. Never overwrites one. It has no
+/// [`UnusedMark`]: who writes it says whether it has voted.
 ///
 /// # Errors
 /// [`KeyError::IoUnwritable`], also when the file exists.
@@ -180,7 +182,8 @@ pub fn write_encrypted_share(
     write_new(SHARE, path, &keystore)
 }
 
-/// Writes an EIP-2335 keystore of a share, unless the file holds that share already: then nothing is done.
+/// Writes an EIP-2335 keystore of a share, unless the file holds that share already: then nothing is done. `unused`
+/// says that the share has certainly never voted.
 ///
 /// # Errors
 /// [`KeyError`] when it cannot be written or holds another share, which is left as it is.
@@ -189,10 +192,13 @@ pub fn store_share(
     path: &Path,
     share: &SecretShare,
     cluster: &str,
-    passphrase: &Passphrase,
-    kdf: Kdf,
+    (passphrase, kdf): (&Passphrase, Kdf),
+    unused: bool,
 ) -> Result<(), KeyError> {
     if !path.exists() {
+        if unused {
+            UnusedMark::of(path).set()?;
+        }
         return write_encrypted_share(rng, path, share, cluster, passphrase, kdf);
     }
     let malformed = |reason| KeyError::FileMalformed { what: SHARE, path: path.to_owned(), reason };
@@ -203,7 +209,8 @@ pub fn store_share(
     Err(KeyError::ShareOther { path: path.to_owned() })
 }
 
-/// Writes a new unencrypted share file that only its owner may read. Never overwrites one.
+/// Writes a new unencrypted share file that only its owner may read, of a share that has never voted. Never
+/// overwrites one.
 ///
 /// # Errors
 /// [`KeyError::IoUnwritable`], also when the file exists.
@@ -215,6 +222,9 @@ pub fn write_share(path: &Path, share: &SecretShare) -> Result<(), KeyError> {
         public_key: share_public_key(share),
         secret_key: Secret::of(&share.to_bytes()),
     };
+    if !path.exists() {
+        UnusedMark::of(path).set()?;
+    }
     write_new(SHARE, path, &document)
 }
 

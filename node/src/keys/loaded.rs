@@ -3,6 +3,7 @@
 use super::KeyError;
 use super::file::{read_identity, read_share, share_public_key};
 use super::passphrase::PassphraseSource;
+use super::unused::UnusedMark;
 use crate::config::{ClusterFile, OperatorConfig};
 use phalanx_threshold::{ClusterPublicKey, Identity, IdentityKey, SecretShare, SharePublicKey};
 use phalanx_types::OperatorIndex;
@@ -17,6 +18,10 @@ pub struct OperatorKeys {
     pub identity: Identity,
     /// Makes its partial signatures.
     pub share: SecretShare,
+    /// Whether the share has certainly never voted.
+    pub unused: UnusedMark,
+    /// Whether somebody who knows has said that it may vote without its journal.
+    pub without_journal: bool,
     /// The share's file, locked: the system lets go of it however this process ends.
     _lock: File,
 }
@@ -51,7 +56,14 @@ impl OperatorKeys {
             });
         }
         match read.file.try_lock() {
-            Ok(()) => Ok(Self { index: record.index, identity, share, _lock: read.file }),
+            Ok(()) => Ok(Self {
+                index: record.index,
+                identity,
+                share,
+                unused: UnusedMark::of(&config.share_key_file),
+                without_journal: false,
+                _lock: read.file,
+            }),
             Err(TryLockError::WouldBlock) => Err(KeyError::ShareInUse { path: config.share_key_file.clone() }),
             Err(TryLockError::Error(source)) => {
                 Err(KeyError::IoUnreadable { what: "share key", path: config.share_key_file.clone(), source })
