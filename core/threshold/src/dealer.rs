@@ -57,6 +57,13 @@ impl Polynomial {
         Self((0..coefficients).map(|_| Scalar::random(rng)).collect())
     }
 
+    /// Uniform among those whose value at zero is `secret`.
+    pub(crate) fn through(rng: &mut dyn CryptoRng, secret: &Scalar, coefficients: usize) -> Self {
+        let mut polynomial = Self::random(rng, coefficients);
+        polynomial.0[0] = *secret;
+        polynomial
+    }
+
     /// Its value at `x`, by Horner's rule.
     pub(crate) fn at(&self, x: Scalar) -> Scalar {
         self.0.iter().rev().fold(Scalar::ZERO, |value, coefficient| value * x + *coefficient)

@@ -125,6 +125,22 @@ impl<V: Variant> Dealing<V> {
         }
     }
 
+    /// Deals a secret that is there already, and not zero.
+    pub(crate) fn of_secret(
+        rng: &mut dyn CryptoRng,
+        secret: &Scalar,
+        recipients: &Recipients,
+        ceremony: B256,
+        dealer: OperatorIndex,
+    ) -> Self {
+        loop {
+            let polynomial = Polynomial::through(rng, secret, recipients.size.q());
+            if let Some(dealing) = Self::of(rng, &polynomial, recipients, ceremony, dealer) {
+                return dealing;
+            }
+        }
+    }
+
     /// Deals a polynomial's values; `None` when one is zero.
     fn of(
         rng: &mut dyn CryptoRng,
@@ -281,7 +297,20 @@ impl<V: Variant> Dealing<V> {
         dealer: OperatorIndex,
         victim: OperatorIndex,
     ) -> Self {
-        let polynomial = Polynomial::random(rng, recipients.size.q());
+        let secret = Scalar::random(rng);
+        Self::wrong_share_of(rng, &secret, recipients, ceremony, dealer, victim)
+    }
+
+    /// The same, of this secret.
+    pub(crate) fn wrong_share_of(
+        rng: &mut dyn CryptoRng,
+        secret: &Scalar,
+        recipients: &Recipients,
+        ceremony: B256,
+        dealer: OperatorIndex,
+        victim: OperatorIndex,
+    ) -> Self {
+        let polynomial = Polynomial::through(rng, secret, recipients.size.q());
         let mut shares: Vec<Scalar> = recipients.size.operators().map(|index| *polynomial.share(index)).collect();
         let commitments = core::iter::once(&polynomial.at(Scalar::ZERO))
             .chain(&shares)

@@ -63,7 +63,7 @@ impl Coefficients {
 }
 
 /// `λᵢ` modulo the group's order.
-fn lambdas(signers: &[OperatorIndex]) -> Vec<Scalar> {
+pub(crate) fn lambdas(signers: &[OperatorIndex]) -> Vec<Scalar> {
     let points: Vec<u64> = signers.iter().map(|signer| u64::from(signer.0) + 1).collect();
     let numerator = product(points.iter().copied());
     let denominators: Vec<Scalar> = points

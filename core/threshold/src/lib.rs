@@ -18,6 +18,7 @@ mod error;
 mod identity;
 mod keys;
 mod lagrange;
+pub mod reshare;
 mod scheme;
 mod verified;
 mod verifier;
