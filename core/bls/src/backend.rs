@@ -25,11 +25,14 @@ pub(crate) mod ifma {
 
 use crate::error::BlsError;
 use crate::point::{G1, G2, PreparedG2, Subgroup};
+#[cfg(target_arch = "x86_64")]
 use crate::scalar::Scalar;
 use crate::weights::Weights;
 use ::blst::blst_fp12;
 use core::ops::Range;
 use rayon::prelude::*;
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
 
 /// The fewest items of a batch that are spread over the cores; below it, handing work over costs more
 /// than it saves. Unit: items.
@@ -179,7 +182,10 @@ impl Backend {
         match self {
             Self::Blst => blst::g1_sum(&self.g1_hash(messages, dst), weights),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => lanes.g1_sum(&self.g1_hash(messages, dst), weights),
+            Self::Ifma(lanes) => match spread_some(messages.len(), |range| lanes.g1_uncleared(&messages[range], dst)) {
+                Some(points) => lanes.g1_sum(&points, weights).and_then(|sum| lanes.g1_cleared(&sum)),
+                None => lanes.g1_sum(&self.g1_hash(messages, dst), weights),
+            },
         }
     }
 
@@ -193,7 +199,10 @@ impl Backend {
         match self {
             Self::Blst => blst::g2_sum(&self.g2_hash(messages, dst), weights),
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma(lanes) => lanes.g2_sum(&self.g2_hash(messages, dst), weights),
+            Self::Ifma(lanes) => match spread_some(messages.len(), |range| lanes.g2_uncleared(&messages[range], dst)) {
+                Some(points) => lanes.g2_sum(&points, weights).and_then(|sum| lanes.g2_cleared(&sum)),
+                None => lanes.g2_sum(&self.g2_hash(messages, dst), weights),
+            },
         }
     }
 
@@ -205,9 +214,14 @@ impl Backend {
     pub fn g1_scale(self, points: &[G1], weights: &Weights) -> Vec<Option<G1>> {
         assert_eq!(points.len(), weights.len(), "one weight for each point");
         match self {
-            Self::Blst | Self::Ifma(_) => spread_ranges(points.len(), |range| {
+            Self::Blst => spread_ranges(points.len(), |range| {
                 let weights = weights.range(range.clone());
                 blst::g1_scale(&points[range], &weights)
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => spread_shares(points.len(), |range| {
+                let weights = weights.range(range.clone());
+                lanes.g1_scale(&points[range], &weights)
             }),
         }
     }
@@ -219,12 +233,20 @@ impl Backend {
     pub(crate) fn g1_pairing_hashes(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> PairingHashes {
         assert_eq!(messages.len(), weights.len(), "one weight for each message");
         match self {
-            Self::Blst | Self::Ifma(_) => {
+            Self::Blst => {
                 let points = spread_ranges(messages.len(), |range| {
                     let weights = weights.range(range.clone());
                     blst::g1_hash_scaled(&messages[range], dst, &weights)
                 });
-                PairingHashes { points, multiplier: None }
+                PairingHashes { points, against: blst::g2_generator() }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma(lanes) => {
+                let points = spread_shares(messages.len(), |range| {
+                    let weights = weights.range(range.clone());
+                    lanes.g1_uncleared_scaled(&messages[range], dst, &weights)
+                });
+                PairingHashes { points, against: *UNCLEARED_GENERATOR }
             }
         }
     }
@@ -287,15 +309,23 @@ impl Backend {
     }
 }
 
-/// Hashes to G1, each times its weight, as a pairing sees them: `e(multiplier · pointsᵢ, Q) = e(wᵢH(mᵢ), Q)`
-/// for every `Q` of G2. A point may lie outside the subgroup: what a pairing sees of it is its part inside.
+/// Hashes to G1, each times its weight, as a pairing sees them: for every `S` of G1, `e(S, against) = Π e(pointsᵢ, Qᵢ)`
+/// exactly when `e(S, g₂) = Π e(wᵢH(mᵢ), Qᵢ)`. A point may lie outside the subgroup: what a pairing sees of it is its
+/// part inside.
 #[derive(Clone, Debug)]
 pub(crate) struct PairingHashes {
-    /// `None` stands for infinity.
+    /// `None` stands for infinity, or for what was not worked out: such a batch proves nothing.
     pub(crate) points: Vec<Option<G1>>,
-    /// `None` stands for one.
-    pub(crate) multiplier: Option<Scalar>,
+    /// A fixed point of G2.
+    pub(crate) against: G2,
 }
+
+/// The generator of G2 over what clears the cofactor of G1: hashes are that many times the lanes' points.
+#[cfg(target_arch = "x86_64")]
+static UNCLEARED_GENERATOR: LazyLock<G2> = LazyLock::new(|| {
+    let inverse = Scalar::from(ifma::CLEARING).inverse().expect("not a multiple of the order");
+    blst::g2_sum(&[blst::g2_generator()], &Weights::from_scalars(&[inverse])).expect("not infinity")
+});
 
 /// The ranges into which a batch of pairings is cut: one for each core, so that as many as possible share
 /// their squarings.
@@ -329,6 +359,17 @@ fn spread_shares<R: Send>(count: usize, work: impl Fn(Range<usize>) -> Vec<R> + 
     }
     let share = count.div_ceil(rayon::current_num_threads()).next_multiple_of(CHUNK_ITEMS).min(SHARE_ITEMS_MAX);
     ranges(count, share).flat_map_iter(work).collect()
+}
+
+/// As [`spread_shares`], of what may fail.
+#[cfg(target_arch = "x86_64")]
+fn spread_some<R: Send>(count: usize, work: impl Fn(Range<usize>) -> Option<Vec<R>> + Sync + Send) -> Option<Vec<R>> {
+    spread_shares(count, |range| match work(range.clone()) {
+        Some(results) => results.into_iter().map(Some).collect(),
+        None => range.map(|_| None).collect(),
+    })
+    .into_iter()
+    .collect()
 }
 
 /// Maps items in order, over the cores when there are enough of them.

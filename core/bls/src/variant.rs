@@ -209,15 +209,10 @@ impl Variant for MinSig {
             || backend.g1_sum(signatures, weights),
             || backend.g1_pairing_hashes(messages, Self::DST.as_bytes(), weights),
         );
-        // With a multiplier `c`: `e(Σ wᵢσᵢ, g₂) = Π e(c·pointsᵢ, PKᵢ)` is `e(c⁻¹·Σ wᵢσᵢ, g₂) = Π e(pointsᵢ, PKᵢ)`.
-        let sum = sum.and_then(|sum| match hashes.multiplier.and_then(|multiplier| multiplier.inverse()) {
-            Some(inverse) => backend.g1_sum(&[sum], &Weights::from_scalars(&[inverse])),
-            None => Some(sum),
-        });
         let points: Option<Vec<G1>> = hashes.points.into_iter().collect();
         let (Some(sum), Some(mut points)) = (sum, points) else { return false };
         points.push(oracle::g1_negate(&sum));
-        let keys: Vec<G2> = keys.iter().copied().chain([oracle::g2_generator()]).collect();
+        let keys: Vec<G2> = keys.iter().copied().chain([hashes.against]).collect();
         backend.product_is_one(&points, &keys)
     }
 }

@@ -169,6 +169,40 @@ fn errors_that_cancel_are_caught() {
     catches_what_cancels::<MinPk>();
 }
 
+/// The equations themselves, which a verdict on single items would cover for.
+fn equations_hold_of_good_batches_only<V: Variant>() {
+    for backend in backends() {
+        for count in [1, 2, 7, 8, 9, 33] {
+            for same_key in [false, true] {
+                let batch = items::<V>(count, same_key);
+                let keys: Vec<V::PublicKey> =
+                    batch.iter().map(|item| V::PublicKey::from_bytes(&item.key).unwrap()).collect();
+                let mut signatures: Vec<V::Signature> =
+                    batch.iter().map(|item| V::Signature::from_bytes(&item.signature).unwrap()).collect();
+                let messages: Vec<&[u8]> = batch.iter().map(|item| item.message.as_slice()).collect();
+                let weights = Weights::random(&mut ChaCha12Rng::seed_from_u64(10), count);
+                let holds = |signatures: &[V::Signature]| {
+                    let distinct = V::check_distinct(backend, &keys, &messages, signatures, &weights);
+                    let key = V::prepare(&keys[0]);
+                    let batch = !same_key || V::check_batch(backend, &key, &messages, signatures, &weights);
+                    (distinct, batch)
+                };
+                assert_eq!(holds(&signatures), (true, true), "{count} of {backend:?}");
+                signatures[count / 2] = V::sign(&secret(99), b"another");
+                assert_eq!(holds(&signatures), (false, !same_key), "{count} of {backend:?}");
+                let sum = V::sum_hashes(backend, &messages, &weights);
+                assert_eq!(sum, V::sum_hashes(Backend::Blst, &messages, &weights));
+            }
+        }
+    }
+}
+
+#[test]
+fn equations_hold_of_good_batches_only_in_both_variants() {
+    equations_hold_of_good_batches_only::<MinSig>();
+    equations_hold_of_good_batches_only::<MinPk>();
+}
+
 #[test]
 fn one_votes_partials_are_checked_in_both_variants() {
     fn check<V: Variant>() {

@@ -35,6 +35,7 @@ mod frobenius;
 mod hash;
 mod line;
 mod miller;
+mod scale;
 mod segments;
 mod single;
 mod sum;
@@ -61,6 +62,9 @@ const SUM_BITS_MIN: usize = 32;
 
 /// The magnitude of the curve's parameter, which is negative.
 const PARAMETER: u64 = 0xd201_0000_0001_0000;
+
+/// What clears the cofactor of G1 when hashing: `1 − z` (RFC 9380, section 8.8.1).
+pub(crate) const CLEARING: u64 = PARAMETER + 1;
 
 /// How many independent items one value holds.
 pub(crate) const LANES: usize = 8;
@@ -148,6 +152,47 @@ impl Ifma {
         }
         // SAFETY: this value exists, so the processor has IFMA.
         unsafe { sum::g1_sum(points, weights) }
+    }
+
+    /// `wᵢPᵢ` in G1, one by one; `None` where that is infinity.
+    pub(crate) fn g1_scale(self, points: &[G1], weights: &Weights) -> Vec<Option<G1>> {
+        if points.len() < POINTS_MIN {
+            return oracle::g1_scale(points, weights);
+        }
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { scale::g1_scale(points, weights) }
+    }
+
+    /// `wᵢPᵢ` for points that [`CLEARING`] times are the messages' hashes to G1; `None` where that is infinity, or not
+    /// worked out.
+    pub(crate) fn g1_uncleared_scaled(self, messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Vec<Option<G1>> {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g1_uncleared_scaled(messages, dst, weights) }
+    }
+
+    /// Points of the curve that [`Self::g1_cleared`] takes to the messages' hashes; `None` where some are not worked
+    /// out.
+    pub(crate) fn g1_uncleared(self, messages: &[&[u8]], dst: &[u8]) -> Option<Vec<G1>> {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g1_uncleared(messages, dst) }
+    }
+
+    /// As [`Self::g1_uncleared`].
+    pub(crate) fn g2_uncleared(self, messages: &[&[u8]], dst: &[u8]) -> Option<Vec<G2>> {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g2_uncleared(messages, dst) }
+    }
+
+    /// Into the subgroup, as hashing does; `None` of infinity.
+    pub(crate) fn g1_cleared(self, point: &G1) -> Option<G1> {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g1_cleared(point) }
+    }
+
+    /// Into the subgroup, as hashing does; `None` of infinity.
+    pub(crate) fn g2_cleared(self, point: &G2) -> Option<G2> {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { hash::g2_cleared(point) }
     }
 
     /// The product of the Miller loops of pairs `(Pᵢ, Qᵢ)`, before the final exponentiation.

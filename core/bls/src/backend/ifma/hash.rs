@@ -11,12 +11,14 @@ mod g1;
 mod g2;
 
 use super::curve::{g1 as curve1, g2 as curve2};
-use super::decode::{g1_to_blst, g2_to_blst};
+use super::decode::{g1_from_blst, g1_to_blst, g2_from_blst, g2_to_blst};
 use super::fp::Fp;
 use super::fp2::Fp2;
+use super::scale::scaled;
 use super::{LANES, Mask};
 use crate::backend::blst as oracle;
 use crate::point::{G1, G2};
+use crate::weights::Weights;
 use ::blst as ffi;
 
 /// What each element of the base field is hashed from. Unit: bytes.
@@ -63,7 +65,7 @@ fn g2_elements(messages: &[&[u8]], dst: &[u8]) -> [Fp2; 2] {
 }
 
 macro_rules! hash {
-    ($hash:ident, $mapped:ident, $module:ident, $curve:ident, $group:ident, $field:ident, $elements:ident, $to_blst:ident) => {
+    ($hash:ident, $uncleared:ident, $mapped:ident, $module:ident, $curve:ident, $group:ident, $field:ident, $elements:ident, $to_blst:ident) => {
         /// Points of the curve, eight in each item, for each pair of elements.
         #[target_feature(enable = "avx512ifma")]
         fn $mapped(elements: impl Iterator<Item = [$field; 2]>) -> Vec<$curve::Jacobian> {
@@ -72,6 +74,21 @@ macro_rules! hash {
             let isogenous =
                 |(point, infinite): ($curve::Affine, Mask)| $module::isogeny(&point).infinite_where(infinite);
             $curve::normalized(&sums).into_iter().map(isogenous).collect()
+        }
+
+        /// Points of the curve, which clearing the cofactor takes to the messages' hashes; `None` when one of them is
+        /// exceptional.
+        #[target_feature(enable = "avx512ifma")]
+        pub(super) fn $uncleared(messages: &[&[u8]], dst: &[u8]) -> Option<Vec<$group>> {
+            let mapped = $mapped(messages.chunks(LANES).map(|group| $elements(group, dst)));
+            let mut points = Vec::with_capacity(messages.len());
+            for (group, (affine, exceptional)) in messages.chunks(LANES).zip($curve::normalized(&mapped)) {
+                if exceptional << (LANES - group.len()) != 0 {
+                    return None;
+                }
+                points.extend_from_slice(&$to_blst(&affine)[..group.len()]);
+            }
+            Some(points)
         }
 
         /// Hashes messages to the subgroup.
@@ -91,8 +108,34 @@ macro_rules! hash {
     };
 }
 
-hash!(g1_hash, g1_mapped, g1, curve1, G1, Fp, g1_elements, g1_to_blst);
-hash!(g2_hash, g2_mapped, g2, curve2, G2, Fp2, g2_elements, g2_to_blst);
+hash!(g1_hash, g1_uncleared, g1_mapped, g1, curve1, G1, Fp, g1_elements, g1_to_blst);
+hash!(g2_hash, g2_uncleared, g2_mapped, g2, curve2, G2, Fp2, g2_elements, g2_to_blst);
+
+/// `wᵢPᵢ`, with `Pᵢ` the points of the curve that clearing the cofactor takes to the messages' hashes; `None` where that
+/// is infinity or exceptional.
+#[target_feature(enable = "avx512ifma")]
+pub(super) fn g1_uncleared_scaled(messages: &[&[u8]], dst: &[u8], weights: &Weights) -> Vec<Option<G1>> {
+    let mapped = g1_mapped(messages.chunks(LANES).map(|group| g1_elements(group, dst)));
+    let mut points = Vec::with_capacity(mapped.len());
+    for point in &mapped {
+        points.push(point.projective());
+    }
+    scaled(&points, weights)
+}
+
+/// The point of the subgroup that clearing the cofactor of G1 takes one of the curve to; `None` of infinity.
+#[target_feature(enable = "avx512ifma")]
+pub(super) fn g1_cleared(point: &G1) -> Option<G1> {
+    let (affine, infinite) = curve1::normalized(&[g1_from_blst(&[*point]).jacobian().cleared()])[0];
+    (infinite & 1 == 0).then(|| g1_to_blst(&affine)[0])
+}
+
+/// The point of the subgroup that clearing the cofactor of G2 takes one of the curve to; `None` of infinity.
+#[target_feature(enable = "avx512ifma")]
+pub(super) fn g2_cleared(point: &G2) -> Option<G2> {
+    let (affine, infinite) = curve2::normalized(&[g2_from_blst(&[*point]).jacobian().cleared()])[0];
+    (infinite & 1 == 0).then(|| g2_to_blst(&affine)[0])
+}
 
 #[cfg(test)]
 mod tests;

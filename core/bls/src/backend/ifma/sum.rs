@@ -11,7 +11,8 @@
 
 mod digits;
 
-use self::digits::{Lists, Windows, digits};
+use self::digits::Lists;
+pub(super) use self::digits::{Windows, digits};
 use super::curve::{g1, g2};
 use super::decode::{g1_from_blst, g2_from_blst};
 use super::fp::{Element, Fp};

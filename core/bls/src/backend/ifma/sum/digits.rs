@@ -9,13 +9,13 @@ const BUCKET_COST: usize = 4;
 
 /// How weights are cut into windows: digits of `window_bits` bits, from `−2^(window_bits − 1)` up to that.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
+pub(in crate::backend::ifma) struct Windows {
     pub(super) bits: usize,
-    pub(super) count: usize,
+    pub(in crate::backend::ifma) count: usize,
 }
 
 impl Windows {
-    fn of(bits: usize, weight_bits: usize) -> Self {
+    pub(in crate::backend::ifma) fn of(bits: usize, weight_bits: usize) -> Self {
         // One bit more, for what the highest digit carries.
         Self { bits, count: (weight_bits + 1).div_ceil(bits) }
     }
@@ -48,7 +48,7 @@ fn bits_from(magnitude: &[u8], first: usize) -> u64 {
 }
 
 /// The digits of every weight: of the first window for all points, then of the next.
-pub(super) fn digits(weights: &Weights, windows: Windows) -> Vec<i16> {
+pub(in crate::backend::ifma) fn digits(weights: &Weights, windows: Windows) -> Vec<i16> {
     let (points, bytes) = (weights.len(), weights.bits.div_ceil(8));
     let mut digits = vec![0; points * windows.count];
     let mask = (1 << windows.bits) - 1;
