@@ -108,7 +108,7 @@ impl Backend {
     #[must_use]
     pub fn g1_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G1> {
         match self {
-            Self::Blst => spread(messages, |message| blst::g1_hash(message, dst)),
+            Self::Blst => spread_shares(messages.len(), |range| blst::g1_hash_all(&messages[range], dst)),
             #[cfg(target_arch = "x86_64")]
             Self::Ifma(lanes) => spread_shares(messages.len(), |range| lanes.g1_hash(&messages[range], dst)),
         }
@@ -118,7 +118,7 @@ impl Backend {
     #[must_use]
     pub fn g2_hash(self, messages: &[&[u8]], dst: &[u8]) -> Vec<G2> {
         match self {
-            Self::Blst => spread(messages, |message| blst::g2_hash(message, dst)),
+            Self::Blst => spread_shares(messages.len(), |range| blst::g2_hash_all(&messages[range], dst)),
             #[cfg(target_arch = "x86_64")]
             Self::Ifma(lanes) => spread_shares(messages.len(), |range| lanes.g2_hash(&messages[range], dst)),
         }

@@ -165,6 +165,13 @@ pub(crate) fn g2_hash(message: &[u8], dst: &[u8]) -> G2 {
     g2_affine(&g2_hash_projective(message, dst)).expect("nobody knows a message that hashes to infinity")
 }
 
+/// Hashes many, with one inversion for all of them.
+pub(crate) fn g1_hash_all(messages: &[&[u8]], dst: &[u8]) -> Vec<G1> {
+    let points: Vec<_> = messages.iter().map(|message| g1_hash_projective(message, dst)).collect();
+    let affine = sum::g1_affine_all(&points).into_iter();
+    affine.map(|point| point.expect("nobody knows a message that hashes to infinity")).collect()
+}
+
 /// Constant time in the secret.
 pub(crate) fn g1_sign(secret: &SecretKey, message: &[u8], dst: &[u8]) -> G1 {
     let hash = g1_hash_projective(message, dst);
@@ -180,6 +187,13 @@ pub(crate) fn g2_public_key(secret: &SecretKey) -> G2 {
     // SAFETY: no serialized output is asked for (null); reads one scalar and writes one point.
     unsafe { ffi::blst_sk_to_pk2_in_g2(ptr::null_mut(), &mut key, &secret.0) };
     G2(key)
+}
+
+/// Hashes many, with one inversion for all of them.
+pub(crate) fn g2_hash_all(messages: &[&[u8]], dst: &[u8]) -> Vec<G2> {
+    let points: Vec<_> = messages.iter().map(|message| g2_hash_projective(message, dst)).collect();
+    let affine = sum::g2_affine_all(&points).into_iter();
+    affine.map(|point| point.expect("nobody knows a message that hashes to infinity")).collect()
 }
 
 /// Constant time in the secret.

@@ -5,7 +5,7 @@ use super::{g1_affine, g1_hash_projective, g2_affine};
 use crate::point::{G1, G2};
 use crate::weights::Weights;
 use ::blst as ffi;
-use ::blst::{blst_p1, blst_p1_affine, blst_p2};
+use ::blst::{blst_p1, blst_p1_affine, blst_p2, blst_p2_affine};
 use core::ptr;
 
 /// Up to this length of the weights, double-and-add beats the tables of a windowed sum; from
@@ -158,15 +158,22 @@ fn scale(points: impl Iterator<Item = blst_p1>, weights: &Weights) -> Vec<Option
 }
 
 /// The affine forms, with one inversion unless one of them is infinity.
-fn g1_affine_all(points: &[blst_p1]) -> Vec<Option<G1>> {
-    // SAFETY: reads one point.
-    if points.is_empty() || points.iter().any(|point| unsafe { ffi::blst_p1_is_inf(point) }) {
-        return points.iter().map(g1_affine).collect();
-    }
-    let mut affine = vec![blst_p1_affine::default(); points.len()];
-    let rows = [points.as_ptr(), ptr::null()];
-    // SAFETY: a null second row means that the rows follow the first contiguously; reads as many points as it
-    // writes, and both slices hold that many.
-    unsafe { ffi::blst_p1s_to_affine(affine.as_mut_ptr(), rows.as_ptr(), points.len()) };
-    affine.into_iter().map(|point| Some(G1(point))).collect()
+macro_rules! affine_all {
+    ($name:ident, $group:ident, $point:ident, $affine:ident, $one:ident, $is_inf:ident, $to_affine:ident) => {
+        pub(super) fn $name(points: &[$point]) -> Vec<Option<$group>> {
+            // SAFETY: reads one point.
+            if points.is_empty() || points.iter().any(|point| unsafe { ffi::$is_inf(point) }) {
+                return points.iter().map($one).collect();
+            }
+            let mut affine = vec![$affine::default(); points.len()];
+            let rows = [points.as_ptr(), ptr::null()];
+            // SAFETY: a null second row means that the rows follow the first contiguously; reads as many points as
+            // it writes, and both slices hold that many.
+            unsafe { ffi::$to_affine(affine.as_mut_ptr(), rows.as_ptr(), points.len()) };
+            affine.into_iter().map(|point| Some($group(point))).collect()
+        }
+    };
 }
+
+affine_all!(g1_affine_all, G1, blst_p1, blst_p1_affine, g1_affine, blst_p1_is_inf, blst_p1s_to_affine);
+affine_all!(g2_affine_all, G2, blst_p2, blst_p2_affine, g2_affine, blst_p2_is_inf, blst_p2s_to_affine);
