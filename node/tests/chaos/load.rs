@@ -2,8 +2,8 @@
 //! elsewhere, when nobody took it.
 //!
 //! What counts as accepted is what an operator answered with the hash. A transaction whose answer never came, and
-//! that is known by the time it is sent again, was promised by nobody; it is offered again at the end, so that
-//! those after it are not held up by it.
+//! that is known by the time it is sent again, was promised by nobody; it is offered again at the end, and when an
+//! operator lacks it, so that those after it are not held up by it.
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
@@ -14,6 +14,7 @@ use anyhow::Context;
 use phalanx_node::cli::RpcClient;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -172,21 +173,42 @@ impl Client {
             let operator = self.next_operator % self.operators.len();
             self.next_operator += 1;
             let answer = self.operators[operator].call::<B256>("eth_sendRawTransaction", &[json!(raw)]).await;
-            let mut ledger = lock(&self.ledger);
-            match answer {
-                Ok(answered) if answered == hash => {
-                    ledger.accepted.insert(hash, u8::try_from(operator).unwrap_or(u8::MAX));
-                    return;
-                }
-                Ok(other) => return ledger.refused.push(format!("sent {hash}, answered {other}")),
-                Err(error) => match Refusal::of(&error.to_string()) {
-                    Refusal::Had => return ledger.unacknowledged.push(raw),
-                    Refusal::Never => return ledger.refused.push(error.to_string()),
-                    Refusal::NotNow => {}
-                },
+            let lacking = match self.note(hash, &raw, operator, answer) {
+                ControlFlow::Break(()) => return,
+                ControlFlow::Continue(lacking) => lacking,
+            };
+            for raw in lacking {
+                // It may be known, or final; then there is nothing to do.
+                let _ = self.operators[operator].call::<B256>("eth_sendRawTransaction", &[json!(raw)]).await;
             }
-            drop(ledger);
             tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Notes an answer. Goes on where nobody took it yet, with what is to be offered before it.
+    fn note(
+        &self,
+        hash: B256,
+        raw: &Bytes,
+        operator: usize,
+        answer: anyhow::Result<B256>,
+    ) -> ControlFlow<(), Vec<Bytes>> {
+        let mut ledger = lock(&self.ledger);
+        match answer {
+            Ok(answered) if answered == hash => {
+                ledger.accepted.insert(hash, u8::try_from(operator).unwrap_or(u8::MAX));
+            }
+            Ok(other) => ledger.refused.push(format!("sent {hash}, answered {other}")),
+            Err(error) => match Refusal::of(&error.to_string()) {
+                Refusal::Had => ledger.unacknowledged.push(raw.clone()),
+                Refusal::Never => ledger.refused.push(error.to_string()),
+                // What nobody promised may be gone after a crash of all, and hold up those after it.
+                Refusal::NotNow if error.to_string().contains("nonce too high") => {
+                    return ControlFlow::Continue(ledger.unacknowledged.clone());
+                }
+                Refusal::NotNow => return ControlFlow::Continue(Vec::new()),
+            },
+        }
+        ControlFlow::Break(())
     }
 }

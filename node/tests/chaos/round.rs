@@ -101,14 +101,18 @@ async fn hold(suite: &mut Suite, faults: &[Fault], start: Instant, lasts: Durati
     tokio::time::sleep(IN_FLIGHT_MAX).await;
     let height = suite.heights.highest();
     tokio::time::sleep((start + lasts).saturating_duration_since(Instant::now())).await;
-    for fault in faults {
-        if matches!(fault.kind, Kind::FullDisk | Kind::FailingDisk) {
-            until_ended(suite, &fault.victims).await?;
-        }
-    }
     let grew = suite.heights.highest().saturating_sub(height);
     let quorum = !faults.iter().any(|fault| fault.kind.takes_the_quorum(suite.size(), suite.faults));
     let violation = (!quorum && grew > 0).then(|| format!("{grew} blocks became final without a quorum"));
+    for fault in faults {
+        if matches!(fault.kind, Kind::FullDisk | Kind::FailingDisk) {
+            // Whoever is cut off has nothing to write, and does not meet its disk's failure.
+            if let Some(links) = faults.iter().find(|fault| fault.kind.is_of_links()) {
+                suite.heal(links.kind, &links.victims)?;
+            }
+            until_ended(suite, &fault.victims).await?;
+        }
+    }
     Ok(violation.into_iter().collect())
 }
 
