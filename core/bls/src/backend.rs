@@ -144,7 +144,7 @@ impl Backend {
         }
     }
 
-    /// `Σ wᵢPᵢ` in G1; `None` when that is infinity.
+    /// `Σ wᵢPᵢ` in G1; `None` when that is infinity. Points outside the subgroup give some point of the curve.
     ///
     /// # Panics
     /// When there is not one weight for each point.
@@ -158,7 +158,7 @@ impl Backend {
         }
     }
 
-    /// `Σ wᵢPᵢ` in G2; `None` when that is infinity.
+    /// `Σ wᵢPᵢ` in G2; `None` when that is infinity. Points outside the subgroup give some point of the curve.
     ///
     /// # Panics
     /// When there is not one weight for each point.

@@ -38,6 +38,7 @@ mod miller;
 mod scale;
 mod segments;
 mod single;
+mod split;
 mod sum;
 
 pub(crate) use segments::Segments;

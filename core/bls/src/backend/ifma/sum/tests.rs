@@ -1,4 +1,5 @@
-//! Sums against the oracle: of all sizes, lengths of weights and signs, with equal and opposite points.
+//! Sums against the oracle: of all sizes, lengths of weights and signs, with equal and opposite points; and what
+//! long weights do to points outside the subgroup.
 #![allow(unsafe_code, reason = "vector code needs a processor with IFMA")]
 
 use super::*;
@@ -46,22 +47,79 @@ macro_rules! check {
     }};
 }
 
+/// Points of the subgroup, some of them more than once, or one the opposite of another.
+macro_rules! of_subgroup {
+    ($mixed:ident, $contains:ident, $count:expr, $seed:expr) => {{
+        let mut points = $mixed(4 * $count, $seed);
+        points.retain(oracle::$contains);
+        points.truncate($count);
+        assert_eq!(points.len(), $count, "too few in the subgroup");
+        points
+    }};
+}
+
 #[test]
-fn sums_agree_with_the_oracle() {
+fn short_sums_of_any_points_agree_with_the_oracle() {
     if skipped() {
         return;
     }
     let mut rng = ChaCha12Rng::seed_from_u64(21);
-    let (in_g1, in_g2) = (g1_mixed(1_000, 22), g2_mixed(70, 23));
-    for bits in [1, 8, 63, 64, 128, 254] {
+    let (in_g1, in_g2) = (g1_mixed(1_000, 22), g2_mixed(67, 23));
+    for bits in [1, 8, 63, 64, 128] {
+        for count in [1, 2, 3, 7, 8, 9, 67] {
+            let weights = weights(&mut rng, count, bits);
+            check!(g1_plus, g1_negate, g1_sum, &in_g1[..count], &weights);
+            if bits <= 64 {
+                check!(g2_plus, g2_negate, g2_sum, &in_g2[..count], &weights);
+            }
+        }
+    }
+    let weights = weights(&mut rng, 1_000, 128);
+    check!(g1_plus, g1_negate, g1_sum, &in_g1, &weights);
+}
+
+#[test]
+fn long_sums_of_points_in_the_subgroup_agree_with_the_oracle() {
+    if skipped() {
+        return;
+    }
+    let mut rng = ChaCha12Rng::seed_from_u64(25);
+    let in_g1 = of_subgroup!(g1_mixed, g1_in_subgroup, 1_000, 26);
+    let in_g2 = of_subgroup!(g2_mixed, g2_in_subgroup, 67, 27);
+    for bits in [65, 127, 128, 129, 191, 193, 254] {
         for count in [1, 2, 3, 7, 8, 9, 67] {
             let weights = weights(&mut rng, count, bits);
             check!(g1_plus, g1_negate, g1_sum, &in_g1[..count], &weights);
             check!(g2_plus, g2_negate, g2_sum, &in_g2[..count], &weights);
         }
     }
-    let weights = weights(&mut rng, 1_000, 255 - 1);
+    let weights = weights(&mut rng, 1_000, 254);
     check!(g1_plus, g1_negate, g1_sum, &in_g1, &weights);
+}
+
+#[test]
+fn clearing_a_long_sum_gives_the_sum_of_cleared_points() {
+    use crate::backend::ifma::hash::{g1_cleared, g2_cleared};
+    if skipped() {
+        return;
+    }
+    let mut rng = ChaCha12Rng::seed_from_u64(28);
+    let (in_g1, in_g2) = (g1_mixed(400, 29), g2_mixed(400, 30));
+    // SAFETY: the processor has IFMA.
+    let (in_g1, in_g2): ((Vec<_>, Vec<_>), (Vec<_>, Vec<_>)) = unsafe {
+        (
+            in_g1.into_iter().filter_map(|point| Some((point, g1_cleared(&point)?))).take(100).unzip(),
+            in_g2.into_iter().filter_map(|point| Some((point, g2_cleared(&point)?))).take(100).unzip(),
+        )
+    };
+    assert_eq!((in_g1.0.len(), in_g2.0.len()), (100, 100), "too few that do not clear to infinity");
+    let weights = weights(&mut rng, 100, 254);
+    // SAFETY: the processor has IFMA.
+    unsafe {
+        assert!(g1_sum(&in_g1.1, &weights).is_some() && g2_sum(&in_g2.1, &weights).is_some());
+        assert_eq!(g1_sum(&in_g1.0, &weights).and_then(|sum| g1_cleared(&sum)), g1_sum(&in_g1.1, &weights));
+        assert_eq!(g2_sum(&in_g2.0, &weights).and_then(|sum| g2_cleared(&sum)), g2_sum(&in_g2.1, &weights));
+    }
 }
 
 #[test]
@@ -75,7 +133,7 @@ fn equal_and_opposite_points_are_added_right() {
     let alike = Weights::from_integers(&[(false, [5, 0, 0, 0]); 40]);
     let signs: Vec<_> = (0..40).map(|index| (index % 2 == 0, [5, 0, 0, 0])).collect();
     let cancelling = Weights::from_integers(&signs);
-    for weights in [&alike, &cancelling, &weights(&mut rng, 40, 130)] {
+    for weights in [&alike, &cancelling, &weights(&mut rng, 40, 60)] {
         check!(g1_plus, g1_negate, g1_sum, &same1, weights);
         check!(g2_plus, g2_negate, g2_sum, &same2, weights);
     }
