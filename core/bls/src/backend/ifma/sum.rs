@@ -33,9 +33,9 @@ use ::blst::{blst_p1, blst_p2};
 /// The most points of one sum.
 pub(crate) const SUM_POINTS_MAX: usize = 1 << 24;
 /// Vectors of additions that share an inversion.
-const STEPS: usize = 64;
+const STEPS: usize = 128;
 /// About how many points are in buckets at once, unless one window has more.
-const BUCKETED_POINTS: usize = 1 << 16;
+const BUCKETED_POINTS: usize = 1 << 12;
 
 /// A point of G1 in memory: `x`, `y`.
 type Stored1 = [Element; 2];
@@ -72,7 +72,7 @@ fn store2(point: &g2::Affine) -> [Stored2; LANES] {
 }
 
 macro_rules! sum {
-    ($sum:ident, $stored_points:ident, $add_pairs:ident, $add_block:ident, $reduced:ident, $windows_sum:ident,
+    ($sum:ident, $store_points:ident, $add_pairs:ident, $operand:ident, $add_block:ident, $reduced:ident, $windows_sum:ident,
      $split:ident, $curve:ident, $field:ident, $group:ident, $stored:ident, $load:ident, $store:ident, $from_blst:ident,
      $projective:ident, $double:ident, $add:ident, $affine:ident, $doc:literal) => {
         #[doc = $doc]
@@ -89,8 +89,10 @@ macro_rules! sum {
             let count = weights.len();
             let windows = Windows::cheapest(count, weights.bits);
             let digits = digits(&weights, windows);
-            let mut arena = $stored_points(points, count / points.len());
-            let at_once = (BUCKETED_POINTS / count).clamp(1, LANES);
+            let at_once = (BUCKETED_POINTS / count).clamp(1, LANES.min(windows.count));
+            // Points with their negatives, and fewer sums than there are points in the buckets.
+            let mut arena = Vec::with_capacity((2 + at_once) * count);
+            $store_points(points, count / points.len(), &mut arena);
             let mut sums = Vec::with_capacity(windows.count);
             for digits in digits.chunks(count * LANES) {
                 let mut buckets = Vec::with_capacity(LANES * windows.buckets());
@@ -105,8 +107,7 @@ macro_rules! sum {
 
         /// Every point, its negative behind it; then so many images of each under the endomorphism.
         #[target_feature(enable = "avx512ifma")]
-        fn $stored_points(points: &[$group], parts: usize) -> Vec<$stored> {
-            let mut arena = Vec::with_capacity(4 * parts * points.len());
+        fn $store_points(points: &[$group], parts: usize, arena: &mut Vec<$stored>) {
             let mut images = Vec::with_capacity(points.len().div_ceil(LANES));
             for group in points.chunks(LANES) {
                 images.push($from_blst(group));
@@ -121,7 +122,6 @@ macro_rules! sum {
                     arena.extend(pairs.flat_map(|(point, negative)| [point, negative]));
                 }
             }
-            arena
         }
 
         /// Adds the points of each bucket together, and appends the buckets' sums; `None` of an empty one.
@@ -147,29 +147,35 @@ macro_rules! sum {
             }));
         }
 
+        /// The first or the second points of up to eight pairs; those of the first pair in the lanes left over.
+        #[inline]
+        #[target_feature(enable = "avx512ifma")]
+        fn $operand(arena: &[$stored], group: &[[u32; 2]], operand: usize) -> $curve::Affine {
+            $load(core::array::from_fn(|lane| {
+                &arena[group[if lane < group.len() { lane } else { 0 }][operand] as usize]
+            }))
+        }
+
         /// Appends the sums of pairs, and to `infinite` the places of those that are infinity and mean nothing.
         #[target_feature(enable = "avx512ifma")]
         fn $add_block(arena: &mut Vec<$stored>, block: &[[u32; 2]], infinite: &mut Vec<u32>) {
             let count = block.len().div_ceil(LANES);
-            let (mut pairs, mut rises) = (Vec::with_capacity(count), Vec::with_capacity(count));
-            let mut runs = Vec::with_capacity(count);
+            let (mut rises, mut runs) = (Vec::with_capacity(count), Vec::with_capacity(count));
             for group in block.chunks(LANES) {
-                let operand = |operand: usize| {
-                    $load(core::array::from_fn(|lane| {
-                        &arena[group[if lane < group.len() { lane } else { 0 }][operand] as usize]
-                    }))
-                };
-                let (left, right) = (operand(0), operand(1));
-                runs.push(right.x.sub_tiny(&left.x).lowered());
+                let (left, right) = ($operand(arena, group, 0), $operand(arena, group, 1));
+                runs.push(right.x.sub_tiny(&left.x).carried());
                 rises.push(right.y.sub_tiny(&left.y).carried());
-                pairs.push((left, right));
             }
             let mut opposite = vec![0; 0];
             if !$field::invert_all_of(&mut runs) {
                 // The tangent's slope where points are equal.
-                let mut twice: Vec<$field> = pairs.iter().map(|(left, _)| left.y.double().carried()).collect();
+                let mut twice = Vec::with_capacity(count);
+                for group in block.chunks(LANES) {
+                    twice.push($operand(arena, group, 0).y.double().carried());
+                }
                 $field::invert_all_of(&mut twice);
-                for (step, (left, _)) in pairs.iter().enumerate() {
+                for (step, group) in block.chunks(LANES).enumerate() {
+                    let left = $operand(arena, group, 0);
                     let vertical: Mask = runs[step].is_zero();
                     let equal = vertical & rises[step].is_zero();
                     runs[step] = twice[step].select(equal, &runs[step]);
@@ -178,7 +184,8 @@ macro_rules! sum {
                 }
             }
             for (step, group) in block.chunks(LANES).enumerate() {
-                let (left, right) = &pairs[step];
+                // Brought together again: that is no dearer than having kept them.
+                let (left, right) = ($operand(arena, group, 0), $operand(arena, group, 1));
                 let slope = rises[step].mul(&runs[step]);
                 let x = slope.square().sub(&left.x.add(&right.x).carried()).lowered();
                 let y = slope.mul(&left.x.sub_tiny(&x).carried()).sub_tiny(&left.y).lowered();
@@ -231,8 +238,9 @@ macro_rules! sum {
 
 sum!(
     g1_sum,
-    stored_points1,
+    store_points1,
     add_pairs1,
+    operand1,
     add_block1,
     reduced1,
     windows_sum1,
@@ -252,8 +260,9 @@ sum!(
 );
 sum!(
     g2_sum,
-    stored_points2,
+    store_points2,
     add_pairs2,
+    operand2,
     add_block2,
     reduced2,
     windows_sum2,

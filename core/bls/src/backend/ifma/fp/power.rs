@@ -11,17 +11,21 @@ use crate::backend::ifma::Mask;
 use ::blst as ffi;
 use ::blst::blst_fp;
 
-/// Bits of the window.
-const WINDOW_BITS: usize = 5;
-/// Odd powers held: `a¹, a³, … a³¹`.
-const POWERS: usize = 1 << (WINDOW_BITS - 1);
-/// Room for the windows of one exponent.
-const WINDOWS_MAX: usize = 80;
+/// Where the addition chain of the exponent begins: each number is the sum of two before it, from one on. A search
+/// (annealing over such sets, the digits that cut the exponent best found by dynamic programming for each) came to no
+/// shorter chain than this: with [`DIGITS`], 70 products besides the squarings, where windows of five bits take 78.
+const NUMBERS: [u16; 20] = [1, 2, 4, 5, 9, 11, 13, 15, 17, 21, 34, 51, 85, 119, 123, 204, 217, 225, 255, 459];
 
-/// Of an exponent, from its highest bit: square so many times, then multiply by an odd power.
-struct Windows {
-    steps: [(usize, usize); WINDOWS_MAX],
-    count: usize,
+/// The exponent's digits, from its highest bit, with zeros between them: each is one of [`NUMBERS`].
+const DIGITS: [u16; 52] = [
+    13, 17, 15, 5, 459, 255, 13, 13, 1, 11, 13, 13, 15, 217, 13, 5, 13, 51, 5, 217, 119, 9, 225, 15, 225, 17, 5, 15,
+    217, 51, 13, 21, 123, 11, 123, 9, 15, 85, 255, 255, 11, 21, 255, 255, 119, 255, 255, 255, 255, 255, 21, 85,
+];
+
+/// Of a power, from the exponent's highest bit: square so many times, then multiply by the power of one of
+/// [`NUMBERS`], by its place there.
+struct Chain {
+    steps: [(usize, usize); DIGITS.len()],
     /// Squarings after the last multiplication.
     rest: usize,
 }
@@ -41,36 +45,64 @@ const EXPONENT: [u64; 6] = {
 /// The lanes one, two and four further, in turn and back.
 const NEIGHBOURS: [Permutation; 3] = [[1, 0, 3, 2, 5, 4, 7, 6], [2, 3, 0, 1, 6, 7, 4, 5], [4, 5, 6, 7, 0, 1, 2, 3]];
 
-static WINDOWS: Windows = windows(&EXPONENT);
+/// For each of [`NUMBERS`] but the first, the places of two that add up to it.
+static SUMMANDS: [(usize, usize); NUMBERS.len() - 1] = {
+    let mut summands = [(0, 0); NUMBERS.len() - 1];
+    let mut place = 1;
+    while place < NUMBERS.len() {
+        let (mut first, mut second) = (0, 0);
+        while NUMBERS[first] + NUMBERS[second] != NUMBERS[place] {
+            second += 1;
+            if second == place {
+                first += 1;
+                second = first;
+            }
+            assert!(first < place, "a sum of two before it");
+        }
+        summands[place - 1] = (first, second);
+        place += 1;
+    }
+    summands
+};
+
+static CHAIN: Chain = chain(&EXPONENT);
 
 const fn bit(words: &[u64; 6], index: usize) -> usize {
     (words[index / 64] >> (index % 64) & 1) as usize
 }
 
-const fn windows(words: &[u64; 6]) -> Windows {
-    let mut windows = Windows { steps: [(0, 0); WINDOWS_MAX], count: 0, rest: 0 };
-    let mut position = 384;
+/// Where a number is.
+const fn place(number: u16) -> usize {
+    let mut place = 0;
+    while NUMBERS[place] != number {
+        place += 1;
+    }
+    place
+}
+
+/// Follows the digits through the exponent, whose bits they must be.
+const fn chain(words: &[u64; 6]) -> Chain {
+    let mut chain = Chain { steps: [(0, 0); DIGITS.len()], rest: 0 };
+    let (mut position, mut next) = (384, 0);
     while position > 0 {
         if bit(words, position - 1) == 0 {
             position -= 1;
-            windows.rest += 1;
+            chain.rest += 1;
             continue;
         }
-        let mut width = if position < WINDOW_BITS { position } else { WINDOW_BITS };
-        while bit(words, position - width) == 0 {
-            width -= 1;
-        }
-        let (mut digit, mut taken) = (0, 0);
-        while taken < width {
+        let digit = DIGITS[next];
+        let mut left = u16::BITS - digit.leading_zeros();
+        chain.steps[next] = (chain.rest + left as usize, place(digit));
+        chain.rest = 0;
+        next += 1;
+        while left > 0 {
             position -= 1;
-            taken += 1;
-            digit = 2 * digit + bit(words, position);
+            left -= 1;
+            assert!(bit(words, position) == (digit >> left & 1) as usize, "the exponent's bits");
         }
-        windows.steps[windows.count] = (windows.rest + width, digit / 2);
-        windows.count += 1;
-        windows.rest = 0;
     }
-    windows
+    assert!(next == DIGITS.len(), "all of them");
+    chain
 }
 
 impl Fp {
@@ -78,17 +110,16 @@ impl Fp {
     #[inline(never)]
     #[target_feature(enable = "avx512ifma")]
     pub(crate) fn root_candidate(&self) -> Self {
-        let base = self.carried();
-        let square = base.square();
-        let mut powers = [base; POWERS];
-        for index in 1..POWERS {
-            powers[index] = powers[index - 1].mul(&square);
+        let mut powers = [self.carried(); NUMBERS.len()];
+        for (place, (first, second)) in (1..).zip(&SUMMANDS) {
+            powers[place] =
+                if first == second { powers[*first].square() } else { powers[*first].mul(&powers[*second]) };
         }
-        let mut power = powers[WINDOWS.steps[0].1];
-        for (squarings, odd) in &WINDOWS.steps[1..WINDOWS.count] {
-            power = power.square_times(*squarings).mul(&powers[*odd]);
+        let mut power = powers[CHAIN.steps[0].1];
+        for (squarings, place) in &CHAIN.steps[1..] {
+            power = power.square_times_mul(*squarings, &powers[*place]);
         }
-        power.square_times(WINDOWS.rest)
+        (0..CHAIN.rest).fold(power, |power, _| power.square())
     }
 
     /// A square root, and which lanes have one (zero does); the others hold garbage.

@@ -28,15 +28,19 @@ impl Fp {
         Self { limbs: reduce_columns!(columns), bound: self.bound.product(self.bound).reduced() }
     }
 
-    /// The square of the square … `count` times.
-    #[inline]
+    /// The square of the square … `count` times, times a factor: a step of a power, whose squarings pass their limbs
+    /// on in registers. Both have up to four units.
+    #[inline(never)]
     #[target_feature(enable = "avx512ifma")]
-    pub(crate) fn square_times(&self, count: usize) -> Self {
+    pub(super) fn square_times_mul(&self, count: usize, factor: &Self) -> Self {
+        align_spills!();
         let mut power = *self;
         for _ in 0..count {
-            power = power.square();
+            let columns = square_columns!(&power.limbs);
+            power = Self { limbs: reduce_columns!(columns), bound: power.bound.product(power.bound).reduced() };
         }
-        power
+        let columns = product_columns!(&power.limbs, &factor.limbs);
+        Self { limbs: reduce_columns!(columns), bound: power.bound.product(factor.bound).reduced() }
     }
 
     /// `2·self·other`, reduced. Twice `self` and `other` are factors.

@@ -36,15 +36,22 @@ impl Windows {
     }
 }
 
+/// Words of the longest weight, and one of zeros above.
+const WORDS: usize = 5;
+
+/// A weight as words, the lowest first.
+fn words(magnitude: &[u8]) -> [u64; WORDS] {
+    let mut bytes = [0; 8 * WORDS];
+    bytes[..magnitude.len()].copy_from_slice(magnitude);
+    let (words, _) = bytes.as_chunks();
+    core::array::from_fn(|index| u64::from_le_bytes(words[index]))
+}
+
 /// Up to 64 bits of a weight from a bit on; zeros beyond its end.
-fn bits_from(magnitude: &[u8], first: usize) -> u64 {
-    let mut word = [0; 16];
-    let bytes = magnitude.get(first / 8..).unwrap_or(&[]);
-    let count = bytes.len().min(word.len());
-    word[..count].copy_from_slice(&bytes[..count]);
-    #[expect(clippy::cast_possible_truncation, reason = "the low word is what is asked for")]
-    let low = (u128::from_le_bytes(word) >> (first % 8)) as u64;
-    low
+fn bits_from(words: &[u64; WORDS], first: usize) -> u64 {
+    let (index, shift) = (first / 64, first % 64);
+    let above = words.get(index + 1).copied().unwrap_or(0);
+    words.get(index).map_or(0, |word| word >> shift | (above << 1) << (63 - shift))
 }
 
 /// The digits of every weight: of the first window for all points, then of the next.
@@ -53,12 +60,14 @@ pub(in crate::backend::ifma) fn digits(weights: &Weights, windows: Windows) -> V
     let mut digits = vec![0; points * windows.count];
     let mask = (1 << windows.bits) - 1;
     for (index, magnitude) in weights.magnitudes.chunks_exact(bytes).enumerate() {
-        let mut carry = 0;
+        let words = words(magnitude);
+        let (sign, mut carry) = (if weights.negative[index] { -1 } else { 1 }, 0);
         for window in 0..windows.count {
-            let digit = (bits_from(magnitude, window * windows.bits) & mask) + carry;
+            let digit = (bits_from(&words, window * windows.bits) & mask) + carry;
             carry = u64::from(digit > windows.buckets() as u64);
-            let digit = i16::try_from(digit).expect("13 bits") - (i16::try_from(carry).expect("a bit") << windows.bits);
-            digits[window * points + index] = if weights.negative[index] { -digit } else { digit };
+            #[expect(clippy::cast_possible_truncation, reason = "at most 13 bits")]
+            let digit = digit as i16 - ((carry as i16) << windows.bits);
+            digits[window * points + index] = sign * digit;
         }
         assert!(carry == 0, "the highest digit carries nothing");
     }
