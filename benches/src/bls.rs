@@ -44,15 +44,18 @@ const PAIRS: (usize, usize) = (7, 101);
 /// What a certificate of 1,024 under one key may take. Unit: nanoseconds.
 const CERTIFICATE_NS_MAX: f64 = 55_000.0;
 
-/// Measures everything.
+/// Measures every line whose name contains `only`.
 ///
 /// # Errors
-/// A pool of threads cannot be started.
-pub fn measure(progress: impl Fn(&str)) -> anyhow::Result<Vec<Row>> {
+/// A pool of threads cannot be started, or there is no such line.
+pub fn measure(only: &str, progress: impl Fn(&str)) -> anyhow::Result<Vec<Row>> {
     let one = pool(1)?;
     let two = pool(2)?;
-    let works = Work::all();
-    let recoveries = [Recovery::new(100), Recovery::new(1_000)];
+    let mut works = Work::all();
+    works.retain(|work| work.name().contains(only));
+    let mut recoveries = vec![Recovery::new(100), Recovery::new(1_000)];
+    recoveries.retain(|recovery| recovery.name().contains(only));
+    anyhow::ensure!(works.len() + recoveries.len() > 0, "no line's name contains {only:?}");
     let mut rows = Vec::new();
     progress("one core");
     let fastest = Backend::detect();
@@ -72,7 +75,7 @@ pub fn measure(progress: impl Fn(&str)) -> anyhow::Result<Vec<Row>> {
         rows.push(one.install(|| paired(TABLES[0], recovery.name(), recovery.bar(), 1, ours, theirs)));
     }
     progress("two cores");
-    for work in &works {
+    for work in works.iter().filter(|work| work.is_batch()) {
         let (ours, theirs) = (|| two.install(|| work.ours(fastest)), || one.install(|| work.ours(fastest)));
         rows.push(paired(TABLES[1], work.name(), None, work.items(), ours, theirs));
     }
@@ -81,7 +84,7 @@ pub fn measure(progress: impl Fn(&str)) -> anyhow::Result<Vec<Row>> {
         rows.push(paired(TABLES[1], recovery.name(), None, 1, ours, theirs));
     }
     progress("the blst backend");
-    for work in &works {
+    for work in works.iter().filter(|work| work.is_batch()) {
         let (ours, theirs) = (|| work.ours(Backend::Blst), || work.theirs());
         rows.push(one.install(|| paired(TABLES[2], work.name(), Some(1.0), work.items(), ours, theirs)));
     }

@@ -37,6 +37,9 @@ enum What {
         /// One JSON array instead of tables.
         #[arg(long)]
         json: bool,
+        /// Only lines whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
     },
 }
 
@@ -69,7 +72,9 @@ impl Figure {
 fn main() -> ExitCode {
     let shown = match Arguments::parse().what {
         What::Votes { json, shorten } => votes(shorten).map(|figures| show(&figures, json)),
-        What::Bls { json } => bls::measure(|what| eprintln!("measuring {what} …")).map(|rows| show_bls(&rows, json)),
+        What::Bls { json, only } => {
+            bls::measure(&only, |what| eprintln!("measuring {what} …")).map(|rows| show_bls(&rows, json))
+        }
     };
     match shown {
         Ok(()) => ExitCode::SUCCESS,
@@ -163,6 +168,9 @@ fn show_bls(rows: &[bls::Row], json: bool) {
         ["two", "one", "scaling"],
         ["backend", "blst", "times"],
     ]) {
+        if !rows.iter().any(|row| row.table == table) {
+            continue;
+        }
         let [ours, theirs, ratio] = sides;
         println!("{table:<width$}  {ours:>10} us  {theirs:>10} us  {ratio:>7}  bar");
         for row in rows.iter().filter(|row| row.table == table) {

@@ -2,14 +2,15 @@
 
 use super::plain;
 use phalanx_bls::{
-    Backend, G1, MinPk, MinSig, Point, Scalar, SecretKey, Signed, Subgroup, Variant, Weights, verify_distinct,
-    verify_messages,
+    Backend, FieldWork, G1, MinPk, MinSig, Point, Scalar, SecretKey, Signed, Subgroup, Variant, Weights,
+    verify_distinct, verify_messages,
 };
 use phalanx_threshold::{Bls, BlsMinSig, BlsSigner, PartialSigner, Partials, ThresholdScheme, deal};
 use phalanx_types::{B256, ClusterSize, OperatorIndex, SignatureBytes};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::hint::black_box;
+use std::sync::Mutex;
 
 /// The line that has an absolute bar too.
 pub const CERTIFICATES: &str = "verify 1,024 certificates under one key, min-sig";
@@ -17,6 +18,9 @@ pub const CERTIFICATES: &str = "verify 1,024 certificates under one key, min-sig
 const BATCH: usize = 128;
 /// Items of the long ones.
 const LONG: usize = 1_024;
+
+/// How often each element of the base field is multiplied in one run.
+const FIELD_ROUNDS: usize = 64;
 
 /// What the other side of a line does.
 type Theirs = Box<dyn Fn() + Send + Sync>;
@@ -43,6 +47,8 @@ impl Work {
     #[must_use]
     pub fn all() -> Vec<Self> {
         vec![
+            field("Fp products, 64 x 256", Some(4.0), FieldWork::multiply),
+            field("Fp squares, 64 x 256", None, FieldWork::square),
             decode_g1(),
             decode_g2(),
             hash_g1(),
@@ -76,6 +82,12 @@ impl Work {
     #[must_use]
     pub fn compares_with_our_blst(&self) -> bool {
         self.name == CERTIFICATES
+    }
+
+    /// Whether it is work of the dispatcher's, which spreads it and for which blst is a backend.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        !self.name.starts_with("Fp ")
     }
 
     /// Our side.
@@ -117,6 +129,24 @@ fn coefficients(count: usize) -> Vec<u8> {
 
 fn slices<T: AsRef<[u8]>>(items: &[T]) -> Vec<&[u8]> {
     items.iter().map(AsRef::as_ref).collect()
+}
+
+/// Products or squares of independent elements, one behind the other: throughput, each backend in its own form.
+fn field(name: &'static str, bar: Option<f64>, operation: fn(&mut FieldWork, usize)) -> Work {
+    let of = |backend| (backend, Mutex::new(FieldWork::new(backend)));
+    let works = [of(Backend::detect()), of(Backend::Blst)];
+    let theirs = Mutex::new(FieldWork::new(Backend::Blst));
+    let run = move |work: &Mutex<FieldWork>| operation(&mut work.lock().expect("one thread"), FIELD_ROUNDS);
+    Work {
+        name,
+        bar,
+        items: FIELD_ROUNDS * FieldWork::ELEMENTS,
+        ours: Box::new(move |backend| {
+            let work = works.iter().find(|(of, _)| *of == backend).map(|(_, work)| work);
+            run(work.expect("a backend of the two"));
+        }),
+        theirs: Box::new(move || run(&theirs)),
+    }
 }
 
 fn decode_g1() -> Work {

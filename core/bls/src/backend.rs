@@ -6,7 +6,10 @@
 
 pub(crate) mod blst;
 #[cfg(target_arch = "x86_64")]
-#[allow(dead_code, reason = "its parts land one after another")]
+#[allow(
+    dead_code,
+    reason = "both groups have all formulas, and some of the tower's are there for tests to compare with"
+)]
 pub(crate) mod ifma;
 /// Elsewhere there are no lanes, and nothing of them.
 #[cfg(not(target_arch = "x86_64"))]

@@ -6,10 +6,12 @@
 //! reads, and that is what each `SAFETY` comment says.
 #![allow(unsafe_code, reason = "blst is a C library")]
 
+mod field;
 mod pairing;
 mod scalar;
 mod sum;
 
+pub(crate) use field::Elements;
 pub(crate) use pairing::{
     check_once, check_pair, check_prepared, easy_part, g2_lines, miller_product, product_is_one, target_product,
 };

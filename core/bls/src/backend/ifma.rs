@@ -40,14 +40,16 @@ mod segments;
 mod single;
 mod split;
 mod sum;
+mod vectors;
 
 pub(crate) use segments::Segments;
+pub(crate) use vectors::Vectors;
 
 use super::blst as oracle;
 use crate::error::BlsError;
 use crate::point::{G1, G2, PreparedG2, Subgroup};
 use crate::weights::Weights;
-use ::blst::blst_fp12;
+use ::blst::{blst_fp, blst_fp12};
 use std::sync::LazyLock;
 
 /// The fewest pairs of a Miller loop that the lanes do faster than blst.
@@ -232,6 +234,30 @@ impl Ifma {
     /// `e(left) = e(right)`, each pair given by its two points.
     pub(crate) fn check_pair(self, left: (&G1, &G2), right: (&G1, &G2)) -> bool {
         self.product_is_one(&oracle::miller_product(&[oracle::g1_negate(left.0), *right.0], &[*left.1, *right.1]))
+    }
+
+    /// Elements on the lanes, a multiple of eight.
+    pub(crate) fn vectors(self, elements: &oracle::Elements) -> Vectors {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { Vectors::new(elements.as_slice(), elements.factor()) }
+    }
+
+    /// Multiplies each element by the factor, so many times.
+    pub(crate) fn multiply(self, vectors: &mut Vectors, times: usize) {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { vectors.multiply(times) }
+    }
+
+    /// Squares each element, so many times.
+    pub(crate) fn square(self, vectors: &mut Vectors, times: usize) {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { vectors.square(times) }
+    }
+
+    /// The elements, back from the lanes.
+    pub(crate) fn elements(self, vectors: &Vectors) -> Vec<blst_fp> {
+        // SAFETY: this value exists, so the processor has IFMA.
+        unsafe { vectors.elements() }
     }
 
     /// A prepared point's lines on the lanes, computed when they are first asked for.
