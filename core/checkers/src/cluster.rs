@@ -132,8 +132,12 @@ impl Checkers {
             Event::EnteredTerm(position) => {
                 self.term_kept.map_or(Ok(()), |expected| expected.entered(at, operator, *position))
             }
-            Event::Restarted { committed } => self.agreement.restarted(at, operator, *committed),
-            Event::Convicted(leader) => {
+            Event::Restarted { committed } => {
+                votes.restarted();
+                self.agreement.restarted(at, operator, *committed)
+            }
+            Event::Convicted { leader, position } => {
+                votes.convicted(at, *position);
                 let broken = Broken::HonestConvicted { leader: *leader };
                 if self.byzantine.contains(leader) { Ok(()) } else { Err(Violation::new(at, operator, broken)) }
             }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 1 one final block for each height, 4 gapless and linked commits | [`AgreementChecker`] |
 //! | 2 no nullification beside a finalization at or above it; one notarization for each position | [`CertificateChecker`] |
-//! | 3 never two blocks at a position, no vote after leaving, durable before sent | [`VoteChecker`] |
+//! | 3 never two blocks at a position, no vote after leaving, or long after convicting the leader, durable before sent | [`VoteChecker`] |
 //! | 5 finalized height grows in bounded time; 6 none grows without a quorum | [`LivenessChecker`], [`Standstill`] |
 //! | 7 a transient timeout does not end a term | [`TermKept`] |
 //! | accepted transactions are committed exactly once, none lost | [`TransactionChecker`] |

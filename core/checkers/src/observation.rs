@@ -35,8 +35,13 @@ pub enum Event {
         /// The newest committed block in its store.
         committed: BlockRef,
     },
-    /// The operator showed others evidence that this one, as a leader, signed two proposals for one position.
-    Convicted(OperatorIndex),
+    /// The operator showed others evidence against a leader.
+    Convicted {
+        /// Who signed two proposals for one position.
+        leader: OperatorIndex,
+        /// Which.
+        position: Position,
+    },
     /// The operator told a client that it accepted this transaction.
     Accepted(B256),
     /// A structure's length, beside the bound that its owner states for it.

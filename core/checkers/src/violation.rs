@@ -96,6 +96,14 @@ pub enum Broken {
         /// Its highest `Nullify` in the term.
         left: Position,
     },
+    /// An honest operator went on in a term whose leader it knew to have equivocated.
+    #[error("signed {vote}, although it has had evidence against the leader of that term since {since}")]
+    VotedAfterConviction {
+        /// The vote.
+        vote: Vote,
+        /// Since when it showed others the evidence.
+        since: Time,
+    },
     /// An honest operator left a term at or below a slot that it had finalized or knew notarized.
     #[error("signed {vote}, although it {knew} at {above}")]
     NullifiedBelow {
@@ -215,6 +223,7 @@ impl Broken {
             | Self::ProposedTwice { .. }
             | Self::ProposedOutOfTurn { .. }
             | Self::VotedAfterLeaving { .. }
+            | Self::VotedAfterConviction { .. }
             | Self::NullifiedBelow { .. } => Invariant::HonestVotes,
             Self::Unsupported { .. } | Self::SentVoteNotDurable(_) | Self::SentProposalNotDurable(_) => {
                 Invariant::DurableBeforeSent

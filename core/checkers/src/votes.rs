@@ -3,10 +3,14 @@
 
 use crate::violation::had_signed;
 use crate::{Broken, Violation};
+use core::time::Duration;
 use phalanx_types::{
     BlockRef, Certificate, ClusterSize, OperatorIndex, Position, Record, Time, UnsignedProposal, Vote, VoteKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A vote that was cast before its leader was convicted may become durable after that, but not by more than this.
+const CAST_BEFORE_CONVICTION: Duration = Duration::from_secs(1);
 
 /// What the operator signed and knew in one term.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +23,8 @@ struct Term {
     notarized: BTreeMap<u32, BlockRef>,
     /// The highest finalization that it has seen, in the journal or not.
     finalized: Option<u32>,
+    /// Since when the operator has known its leader for an equivocator: it leaves, and nothing heals that.
+    convicted: Option<Time>,
 }
 
 impl Term {
@@ -59,7 +65,7 @@ impl VoteChecker {
                 self.saw(certificate);
                 None
             }
-            Record::Vote(signed) => self.voted(signed.vote),
+            Record::Vote(signed) => self.voted(at, signed.vote),
             Record::Proposal(proposal) => self.proposed(&proposal.header),
         };
         self.result(at, broken)
@@ -72,6 +78,16 @@ impl VoteChecker {
             let term = self.term(certificate.position());
             term.finalized = Some(term.finalized.map_or(slot, |known| known.max(slot)));
         }
+    }
+
+    /// The operator showed others evidence against the leader of this term.
+    pub fn convicted(&mut self, at: Time, position: Position) {
+        self.term(position).convicted.get_or_insert(at);
+    }
+
+    /// The operator starts again. Evidence is not in its journal.
+    pub fn restarted(&mut self) {
+        self.terms.values_mut().for_each(|term| term.convicted = None);
     }
 
     /// A vote left the operator.
@@ -116,9 +132,16 @@ impl VoteChecker {
         }
     }
 
-    fn voted(&mut self, vote: Vote) -> Option<Broken> {
+    fn voted(&mut self, at: Time, vote: Vote) -> Option<Broken> {
         if (vote.position.epoch, vote.position.term) > self.entered {
             return Some(Broken::Unsupported { vote, lacking: "a certificate by which its term was entered" });
+        }
+        let convicted = self.term(vote.position).convicted;
+        if let Some(since) = convicted
+            && vote.kind != VoteKind::Nullify
+            && at > since + CAST_BEFORE_CONVICTION
+        {
+            return Some(Broken::VotedAfterConviction { vote, since });
         }
         match vote.kind {
             VoteKind::Notarize => self.voted_notarize(vote),

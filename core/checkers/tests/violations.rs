@@ -345,10 +345,24 @@ fn transactions_committed_twice_or_lost_are_caught() {
 #[test]
 fn evidence_against_an_honest_leader_is_caught() {
     let mut checkers = Checkers::new(&setting(&[3]));
-    let convicts = |leader| Event::Convicted(OperatorIndex(leader));
+    let convicts = |leader| Event::Convicted { leader: OperatorIndex(leader), position: Position::default() };
     assert_eq!(feed(&mut checkers, [(0, convicts(3)), (3, convicts(1))]), None, "what a liar says proves nothing");
     let found = feed(&mut checkers, [(0, convicts(1))]).map(|found| *found.broken);
     assert_eq!(found, Some(Broken::HonestConvicted { leader: OperatorIndex(1) }));
+}
+
+#[test]
+fn going_on_in_a_term_of_a_convicted_leader_is_caught() {
+    let convicts = || (0, Event::Convicted { leader: OperatorIndex(3), position: at(0, 0) });
+    let votes = |slot| (0, vote(0, Vote::notarize(at(0, slot), block(1, 7))));
+    let setting = setting(&[3]);
+    let found = run(&setting, [convicts(), votes(0), votes(1)]).map(|found| *found.broken);
+    let vote = Vote::notarize(at(0, 1), block(1, 7));
+    assert_eq!(found, Some(Broken::VotedAfterConviction { vote, since: Time::ZERO }), "the first was under way");
+    let restarted = (0, Event::Restarted { committed: BlockRef::NONE });
+    assert_eq!(run(&setting, [convicts(), votes(0), restarted, votes(1)]), None, "a restart forgets it");
+    let elsewhere = (1, self::vote(1, Vote::notarize(at(0, 0), block(1, 7))));
+    assert_eq!(run(&setting, [convicts(), convicts(), elsewhere]), None, "another may not know");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod selective_collector;
 mod selective_votes;
 mod silent;
 mod slow_leader;
+mod stale_leader;
 mod stopping_leader;
 mod twin;
 mod votes_for_everything;
@@ -43,6 +44,7 @@ pub use selective_collector::SelectiveCollector;
 pub use selective_votes::SelectiveVotes;
 pub use silent::Silent;
 pub use slow_leader::SlowLeader;
+pub use stale_leader::StaleLeader;
 pub use stopping_leader::StoppingLeader;
 pub use twin::Twin;
 pub use votes_for_everything::VotesForEverything;
@@ -52,7 +54,7 @@ pub use withholding_leader::WithholdingLeader;
 use crate::keys::Keys;
 use crate::random::Random;
 use core::fmt;
-use core::time::Duration;
+use phalanx_consensus::Config;
 use phalanx_threshold::digest;
 use phalanx_types::{
     Bytes, ClusterSize, Message, OperatorIndex, SignatureBytes, SignedVote, SyncRequest, SyncResponse, Time, Vote,
@@ -93,6 +95,8 @@ pub enum BehaviourKind {
     Silent,
     /// See [`SlowLeader`].
     SlowLeader,
+    /// See [`StaleLeader`].
+    StaleLeader,
     /// See [`StoppingLeader`].
     StoppingLeader,
     /// See [`Twin`].
@@ -107,7 +111,7 @@ pub enum BehaviourKind {
 
 impl BehaviourKind {
     /// All of them but [`Self::Twin`], each half of which is honest.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ColludingPartials,
         Self::DamagedFrames,
         Self::EarlyVotes,
@@ -124,6 +128,7 @@ impl BehaviourKind {
         Self::SelectiveVotes,
         Self::Silent,
         Self::SlowLeader,
+        Self::StaleLeader,
         Self::StoppingLeader,
         Self::VotesForEverything,
         Self::WithholdingCollector,
@@ -150,6 +155,7 @@ impl BehaviourKind {
             Self::SelectiveVotes => Box::new(SelectiveVotes),
             Self::Silent => Box::new(Silent),
             Self::SlowLeader => Box::<SlowLeader>::default(),
+            Self::StaleLeader => Box::<StaleLeader>::default(),
             Self::StoppingLeader => Box::<StoppingLeader>::default(),
             Self::Twin => Box::new(Twin),
             Self::VotesForEverything => Box::<VotesForEverything>::default(),
@@ -188,8 +194,8 @@ pub struct Powers<'a> {
     pub colluders: &'a [OperatorIndex],
     /// The term that its honest core is in.
     pub term: u64,
-    /// The least progress timeout of the cluster.
-    pub progress_timeout: Duration,
+    /// How the engines of the cluster are set up.
+    pub engine: &'a Config,
     /// Its chance.
     pub random: &'a mut Random,
 }

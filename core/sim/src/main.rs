@@ -1,7 +1,7 @@
 //! `phalanx-sim`: plays scenarios, replays a failure, searches for one, and measures what the protocol promises.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use phalanx_sim::failure::Failure;
 use phalanx_sim::measure;
@@ -56,6 +56,9 @@ enum Command {
         /// Which scenario; all of them, those that find most most often, when none is named.
         #[arg(long)]
         scenario: Option<Scenario>,
+        /// Ends with the first failure, which is not made smaller.
+        #[arg(long)]
+        first: bool,
     },
 }
 
@@ -120,7 +123,7 @@ fn main() -> ExitCode {
         Command::Run { seed, seeds, scenario } => run(seed, seeds, scenario),
         Command::Replay(arguments) => replay(&arguments),
         Command::Measure { what } => measure(what),
-        Command::Search { duration, seed, scenario } => search(duration, seed, scenario),
+        Command::Search { duration, seed, scenario, first } => search(duration, seed, scenario, first),
     }
 }
 
@@ -131,14 +134,14 @@ fn run(first: u64, seeds: u64, scenario: Option<Scenario>) -> ExitCode {
         let scenario = scenarios[usize::try_from(number / seeds).expect("an index of a scenario")];
         (scenario, first + number % seeds)
     };
-    play_many(|number| (number < seeds * chosen).then(|| turn(number)))
+    play_many(false, |number| (number < seeds * chosen).then(|| turn(number)))
 }
 
-fn search(duration: Duration, first: Option<u64>, scenario: Option<Scenario>) -> ExitCode {
+fn search(duration: Duration, seed: Option<u64>, scenario: Option<Scenario>, ends_with_first: bool) -> ExitCode {
     let started = now();
-    let first = first.unwrap_or_else(fresh_seed);
+    let first = seed.unwrap_or_else(fresh_seed);
     println!("seeds from {first}");
-    play_many(|number| {
+    play_many(ends_with_first, |number| {
         let seed = first + number;
         (started.elapsed() < duration).then(|| (scenario.unwrap_or_else(|| Scenario::of_search(seed)), seed))
     })
@@ -151,16 +154,19 @@ const PROGRESS_INTERVAL_UNWATCHED: Duration = Duration::from_secs(60);
 /// Failures that are made smaller; there is no end to it where something is broken for good.
 const SHRUNK_MAX: u64 = 3;
 
-/// Plays one seed after the other on all cores, as long as `turn` names one, and says what came of it.
-fn play_many(turn: impl Fn(u64) -> Option<(Scenario, u64)> + Sync) -> ExitCode {
-    let next = AtomicU64::new(0);
+/// Plays one seed after the other on all cores, as long as `turn` names one and nothing has failed that ends it, and
+/// says what came of it.
+fn play_many(ends_with_first: bool, turn: impl Fn(u64) -> Option<(Scenario, u64)> + Sync) -> ExitCode {
+    let (next, ended) = (AtomicU64::new(0), AtomicBool::new(false));
     let (done, outcomes) = channel();
     let mut tally = Tally::default();
     rayon::in_place_scope(|scope| {
         for _ in 0..rayon::current_num_threads() {
-            let (done, next, turn) = (done.clone(), &next, &turn);
+            let (done, next, ended, turn) = (done.clone(), &next, &ended, &turn);
             scope.spawn(move |_| {
-                while let Some((scenario, seed)) = turn(next.fetch_add(1, Ordering::Relaxed)) {
+                while !ended.load(Ordering::Relaxed)
+                    && let Some((scenario, seed)) = turn(next.fetch_add(1, Ordering::Relaxed))
+                {
                     // The receiver outlives every sender.
                     let _ = done.send(scenario.run(seed, false));
                 }
@@ -175,7 +181,8 @@ fn play_many(turn: impl Fn(u64) -> Option<(Scenario, u64)> + Sync) -> ExitCode {
                 Ok(outcome) => {
                     tally.add(&outcome);
                     if outcome.failure.is_some() {
-                        show_failure(&outcome, tally.all.violations <= SHRUNK_MAX);
+                        ended.store(ends_with_first, Ordering::Relaxed);
+                        show_failure(&outcome, !ends_with_first && tally.all.violations <= SHRUNK_MAX);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}

@@ -215,7 +215,10 @@ impl Operator {
                 Message::Proposal { proposal, .. } => {
                     world.observe(self.index(), Observed::SentProposal(proposal.header));
                 }
-                Message::Equivocation(evidence) => world.observe(self.index(), Observed::Convicted(evidence.leader)),
+                Message::Equivocation(evidence) => {
+                    let (leader, position) = (evidence.leader, evidence.first.position);
+                    world.observe(self.index(), Observed::Convicted { leader, position });
+                }
                 Message::Certificate(_) | Message::Transactions(_) => {}
             }
             self.send_message(world, to, message);
@@ -267,10 +270,10 @@ impl Operator {
     ) {
         let (me, machine, size) = (self.index(), self.machine(), self.config.engine.size);
         let term = self.engine().map_or(0, |engine| engine.status().term);
-        let progress_timeout = self.config.engine.progress_timeout_min;
+        let engine = &self.config.engine;
         let Some(Byzantine { behaviour, colluders, random, deeds }) = &mut self.byzantine else { return };
         let now = world.now();
-        let mut powers = Powers { now, me, size, keys: &self.keys, colluders, term, progress_timeout, random };
+        let mut powers = Powers { now, me, size, keys: &self.keys, colluders, term, engine, random };
         let mut out = Vec::new();
         act(behaviour.as_mut(), &mut powers, &mut out);
         *deeds += u64::from(out != honest);

@@ -29,12 +29,9 @@ impl Engine {
     }
 
     /// Commits a finalized block and its ancestors. Those that are held are handed to execution first, so
-    /// that whoever commits finds them.
+    /// that whoever commits finds them: whoever stands behind a block has cleared its ancestors.
     pub(crate) fn commit(&mut self, now: Time, certificate: Verified<Certificate>, out: &mut Outbox) {
         let block = certificate.block();
-        for ancestor in self.blocks.path(block) {
-            self.blocks.clear(ancestor);
-        }
         self.ask_execution(now, out);
         self.fetches.finalized(block.number);
         if block.number > self.blocks.base().number {

@@ -187,3 +187,17 @@ fn the_certificate_by_which_the_term_was_entered_is_served_after_a_restart() {
     assert_eq!(rig.engine.status().term, 7);
     assert!(rig.did(|effect| matches!(effect, Effect::Forward(held) if held.vote == Vote::nullify(at(6, 3)))));
 }
+
+#[test]
+fn votes_show_a_later_term_than_the_certificates_that_are_left() {
+    let mut rig = Rig::new(1, 4, 8);
+    rig.pass(TIMEOUT);
+    rig.nullification(0, 0);
+    rig.pass(TIMEOUT * 2);
+    assert!(rig.votes().iter().chain(&resent(&rig)).any(|vote| *vote == Vote::nullify(at(1, 0))));
+    let mut restored = rig.restored(0);
+    restored.certificates.clear();
+    rig.restart_from(restored);
+    assert_eq!(rig.engine.status().term, 1, "it does not go back to vote in a term that is over for it");
+    assert!(rig.engine.status().left);
+}

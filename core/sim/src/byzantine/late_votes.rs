@@ -19,7 +19,7 @@ impl Behaviour for LateVotes {
         if !matches!(message, Message::Vote(_)) || self.held.len() >= HELD_MAX {
             return relay(to, message, out);
         }
-        let late: Duration = powers.random.duration(powers.progress_timeout * 2);
+        let late: Duration = powers.random.duration(powers.engine.progress_timeout_min * 2);
         self.held.push((powers.now + late, to.to_vec(), message.clone()));
     }
 

@@ -23,7 +23,7 @@ pub struct SlowLeader {
 
 impl SlowLeader {
     fn wait(&mut self, powers: &Powers<'_>) {
-        self.next_at = powers.now + powers.progress_timeout * SHARE_PERCENT / 100;
+        self.next_at = powers.now + powers.engine.progress_timeout_min * SHARE_PERCENT / 100;
     }
 
     /// A new term starts all waiting anew.

@@ -59,9 +59,9 @@ impl Operator {
         let (me, size) = (self.index(), self.config.engine.size);
         let Some(byzantine) = &mut self.byzantine else { return Some(honest) };
         let (colluders, random) = (&byzantine.colluders, &mut byzantine.random);
-        let progress_timeout = self.config.engine.progress_timeout_min;
+        let engine = &self.config.engine;
         let now = world.now();
-        let mut powers = Powers { now, me, size, keys: &self.keys, colluders, term: 0, progress_timeout, random };
+        let mut powers = Powers { now, me, size, keys: &self.keys, colluders, term: 0, engine, random };
         let answer = byzantine.behaviour.answer(&mut powers, request, honest.clone());
         byzantine.deeds += u64::from(answer.as_ref() != Some(&honest));
         answer
