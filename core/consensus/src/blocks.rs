@@ -86,6 +86,17 @@ impl Blocks {
         self.entries.len()
     }
 
+    /// The tree and what execution said, for the model: not when.
+    #[cfg(feature = "model")]
+    pub(crate) fn behaviour<H: core::hash::Hasher>(&self, state: &mut H) {
+        use core::hash::Hash;
+        let Self { base, final_height, entries, open: _, payload_bytes: _ } = self;
+        (base, final_height, entries.len()).hash(state);
+        for Entry { reference, parent, payload, state: verdict, cleared, seen_at: _ } in entries.values() {
+            (reference, parent, payload.is_some(), core::mem::discriminant(verdict), cleared).hash(state);
+        }
+    }
+
     /// Whether this many blocks are too many for another one at a later slot, or at any.
     pub(crate) fn is_full(&self, first_slot: bool) -> bool {
         self.entries.len() >= UNFINALIZED_BLOCKS_MAX * if first_slot { 2 } else { 1 }

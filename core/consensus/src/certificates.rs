@@ -49,7 +49,7 @@ pub(crate) enum Justification {
 }
 
 /// The store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Certificates {
     epoch: u64,
     genesis: BlockRef,

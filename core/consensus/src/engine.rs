@@ -5,6 +5,9 @@
 //! needs a block, its verdict, its parent's certificate, a window) are not triggered by each of these:
 //! after every input, `settle` runs the ones that may have become possible, in one place.
 
+#[cfg(feature = "model")]
+mod model;
+
 use crate::blocks::Blocks;
 use crate::certificates::Certificates;
 use crate::collectors::Collecting;

@@ -119,6 +119,26 @@ impl Fetches {
         Some(*terms)
     }
 
+    /// What is pursued, for the model: all else is time.
+    #[cfg(feature = "model")]
+    pub(crate) fn behaviour<H: core::hash::Hasher>(&self, state: &mut H) {
+        use core::hash::Hash;
+        let Self { pause_min: _, pause_max: _, blocks, terms, terms_not_before: _, overflowed } = self;
+        blocks.len().hash(state);
+        blocks.keys().for_each(|block| block.hash(state));
+        (terms.map(|(terms, _)| terms), overflowed).hash(state);
+    }
+
+    /// The same with other pauses, for the model.
+    #[cfg(feature = "model")]
+    pub(crate) fn reconfigure(&mut self, pause_min: Duration, pause_max: Duration) {
+        (self.pause_min, self.pause_max) = (pause_min, pause_max);
+        self.blocks.values_mut().for_each(|pursuit| pursuit.pause = pause_min);
+        if let Some((_, pursuit)) = &mut self.terms {
+            pursuit.pause = pause_min;
+        }
+    }
+
     /// When something is due next.
     pub(crate) fn next(&self) -> Option<Time> {
         let terms = self.terms.iter().map(|(_, pursuit)| pursuit.ask_at);

@@ -9,7 +9,7 @@ use phalanx_types::{BlockRef, Position, UnsignedProposal};
 use std::collections::BTreeMap;
 
 /// Own votes and proposals.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Own {
     /// Of the current term, by slot.
     notarized: BTreeMap<u32, BlockRef>,

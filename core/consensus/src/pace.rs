@@ -59,6 +59,24 @@ impl Pace {
         *self = Self { build_time: self.build_time, ..Self::new(self.block_time, self.make_up) };
     }
 
+    /// What is being built or is ready, for the model: all else is time.
+    #[cfg(feature = "model")]
+    pub(crate) fn behaviour<H: core::hash::Hasher>(&self, state: &mut H) {
+        use core::hash::Hash;
+        #[rustfmt::skip]
+        let Self {
+            block_time: _, make_up: _, due: _, building, ready, not_before: _, retry_pause: _, build_time: _,
+        } = self;
+        building.map(|building| (building.slot, building.parent)).hash(state);
+        ready.as_ref().map(|(slot, block)| (slot, block.reference)).hash(state);
+    }
+
+    /// The same at another pace, for the model.
+    #[cfg(feature = "model")]
+    pub(crate) fn reconfigure(&mut self, block_time: Duration, pipeline_depth: u32) {
+        (self.block_time, self.make_up) = (block_time, pipeline_depth);
+    }
+
     /// When the next slot is due. The first one of a term, or after a restart, is `first_due`.
     pub(crate) fn due(&mut self, first_due: Time) -> Time {
         *self.due.get_or_insert(first_due)

@@ -105,6 +105,21 @@ impl Peers {
         may
     }
 
+    /// What was heard, for the model: not who hears it.
+    #[cfg(feature = "model")]
+    pub(crate) fn behaviour<H: core::hash::Hasher>(&self, state: &mut H) {
+        let Self { size: _, me: _, peers } = self;
+        for Peer { nullify, nullify_next, heard, absent, told_at: _ } in peers {
+            core::hash::Hash::hash(&(nullify, nullify_next, heard, absent), state);
+        }
+    }
+
+    /// The same heard by another operator, for the model.
+    #[cfg(feature = "model")]
+    pub(crate) fn reconfigure(&mut self, me: OperatorIndex) {
+        self.me = me;
+    }
+
     /// Who is marked.
     pub(crate) fn absent(&self) -> Vec<OperatorIndex> {
         self.size.operators().filter(|operator| self.is_absent(*operator)).collect()

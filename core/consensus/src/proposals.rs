@@ -82,6 +82,17 @@ impl Proposals {
         }
     }
 
+    /// What is held, for the model. `counted` only resets a timer.
+    #[cfg(feature = "model")]
+    pub(crate) fn behaviour<H: core::hash::Hasher>(&self, state: &mut H) {
+        use core::hash::Hash;
+        let Self { held } = self;
+        held.len().hash(state);
+        for Held { header, signed, counted: _ } in held.values() {
+            (header, signed.is_some()).hash(state);
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.held.len()
     }

@@ -58,6 +58,18 @@ impl Term {
         self.notarized_at = self.notarized_at.split_off(&(slot + 1));
     }
 
+    /// All but times, for the model.
+    #[cfg(feature = "model")]
+    pub(crate) fn behaviour<H: core::hash::Hasher>(&self, state: &mut H) {
+        use core::hash::Hash;
+        #[rustfmt::skip]
+        let Self {
+            number, leader, entered_at: _, entered_by, left, left_as_absent, convicted, handing_over,
+            progress_at: _, notarized_at: _,
+        } = self;
+        (number, leader, entered_by, left, left_as_absent, convicted, handing_over).hash(state);
+    }
+
     /// Rule 5: when finality will lag by more than `bound`, unless it moves.
     pub(crate) fn finality_deadline(&self, bound: Duration) -> Option<Time> {
         let oldest = self.notarized_at.first_key_value().map(|(_, learnt_at)| *learnt_at)?;

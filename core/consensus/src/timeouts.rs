@@ -9,7 +9,7 @@ use core::time::Duration;
 const STEPS_MAX: u32 = 26;
 
 /// The timeouts in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Timeouts {
     step: u32,
 }

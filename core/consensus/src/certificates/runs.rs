@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// Disjoint runs of terms that do not touch: first term of each to the first one after it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Runs {
     runs: BTreeMap<u64, u64>,
 }

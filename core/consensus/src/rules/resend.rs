@@ -12,6 +12,14 @@ pub(crate) struct Resend {
     pause: Duration,
 }
 
+impl Resend {
+    /// The same with another pause, for the model.
+    #[cfg(feature = "model")]
+    pub(crate) fn reconfigure(&mut self, pause: Duration) {
+        self.pause = pause;
+    }
+}
+
 impl Engine {
     /// There was progress: the next re-send starts from the shortest interval. That is longer than a block
     /// takes, so that a healthy term is silent.
