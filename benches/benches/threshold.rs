@@ -36,7 +36,7 @@ impl Cluster {
         let vote = Vote::notarize(Position::new(0, 0, slot), BlockRef::new(u64::from(slot) + 1, B256::repeat_byte(9)));
         let digest = digest(self.verifier.domain(), &vote);
         let signers = self.signers.iter().cycle().skip(first).take(self.verifier.size().q());
-        Ballot { vote, partials: signers.map(|signer| (signer.index(), signer.sign(&digest))).collect() }
+        Ballot { vote, partials: signers.map(|signer| (signer.index(), signer.sign(&digest).into())).collect() }
     }
 
     fn certify(&mut self, ballots: Vec<Ballot>) -> Vec<Certificate> {

@@ -31,7 +31,7 @@ pub fn answers(cluster: &Cluster, count: u32) -> Vec<Vec<u8>> {
                 let vote = Vote::notarize(Position::new(0, 0, *slot), block);
                 let digest = digest(cluster.verifier.domain(), &vote);
                 let signers = cluster.signers.iter().take(quorum);
-                Ballot { vote, partials: signers.map(|signer| (signer.index(), signer.sign(&digest))).collect() }
+                Ballot { vote, partials: signers.map(|signer| (signer.index(), signer.sign(&digest).into())).collect() }
             });
             let certified = cluster.verifier.certify(&mut ChaCha12Rng::seed_from_u64(1), ballots.collect());
             certified.into_iter().map(|one| *one.certificate.expect("good partials certify"))

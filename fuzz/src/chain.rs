@@ -52,7 +52,7 @@ impl Keys {
 
     /// What all of them make who say `vote`.
     pub(crate) fn certificate(&self, vote: Vote) -> Verified<Certificate> {
-        let partials = self.size.operators().map(|signer| (signer, self.sign(signer, vote).partial)).collect();
+        let partials = self.size.operators().map(|signer| (signer, self.sign(signer, vote).partial.into())).collect();
         let mut made = self.verifier.certify(&mut ChaCha12Rng::seed_from_u64(2), vec![Ballot { vote, partials }]);
         made.pop().and_then(|made| made.certificate).expect("everyone is a quorum")
     }

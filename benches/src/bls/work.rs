@@ -5,8 +5,8 @@ use phalanx_bls::{
     Backend, FieldWork, G1, MinPk, MinSig, Point, Scalar, SecretKey, Signed, Subgroup, Variant, Weights,
     verify_distinct, verify_messages,
 };
-use phalanx_threshold::{Bls, BlsMinSig, BlsSigner, PartialSigner, Partials, ThresholdScheme, deal};
-use phalanx_types::{B256, ClusterSize, OperatorIndex, SignatureBytes};
+use phalanx_threshold::{Bls, BlsMinSig, BlsSigner, Partial, PartialSigner, Partials, ThresholdScheme, deal};
+use phalanx_types::{B256, ClusterSize, OperatorIndex};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::hint::black_box;
@@ -301,7 +301,7 @@ pub struct Recovery {
     bar: f64,
     schemes: [(Backend, BlsMinSig); 2],
     digest: B256,
-    partials: Vec<(OperatorIndex, SignatureBytes)>,
+    partials: Vec<(OperatorIndex, Partial)>,
     lambdas: Vec<u8>,
     key: blst::blst_p2_affine,
 }
@@ -339,7 +339,7 @@ impl Recovery {
         signers.sort_unstable();
         let shares = deal.shares.into_iter().filter(|share| signers.contains(&share.index()));
         let partials: Vec<_> =
-            shares.map(|share| (share.index(), BlsSigner::<MinSig>::new(share).sign(&digest))).collect();
+            shares.map(|share| (share.index(), BlsSigner::<MinSig>::new(share).sign(&digest).into())).collect();
         let lambdas = lambdas(&signers).iter().flat_map(|lambda| lambda.to_bytes().into_iter().rev()).collect();
         Self { name, bar, schemes, digest, partials, lambdas, key }
     }
@@ -372,7 +372,7 @@ impl Recovery {
     /// # Panics
     /// When nothing is recovered.
     pub fn theirs(&self) {
-        let partials: Vec<&[u8]> = self.partials.iter().map(|(_, partial)| partial.as_slice()).collect();
+        let partials: Vec<&[u8]> = self.partials.iter().map(|(_, partial)| partial.bytes().as_slice()).collect();
         let (message, dst) = (self.digest.as_slice(), MinSig::DST.as_bytes());
         assert!(plain::recover(&self.key, black_box(&partials), &self.lambdas, message, dst));
     }

@@ -54,7 +54,7 @@ impl Keys {
     /// What a quorum that says `vote` makes.
     pub(crate) fn certificate(&self, vote: Vote) -> Verified<Certificate> {
         let signed = self.verifier.size().operators().map(|signer| self.sign(signer, vote));
-        let ballot = Ballot { vote, partials: signed.map(|signed| (signed.signer, signed.partial)).collect() };
+        let ballot = Ballot { vote, partials: signed.map(|signed| (signed.signer, signed.partial.into())).collect() };
         let mut random = ChaCha12Rng::seed_from_u64(2);
         let certified = self.verifier.certify(&mut random, vec![ballot]).pop();
         certified.and_then(|certified| certified.certificate).expect("everyone is a quorum")

@@ -127,6 +127,8 @@ pub struct Counters {
     pub batches: Counter,
     /// Ballots and certificates in them.
     pub batch_items: Counter,
+    /// Ballots whose recovery failed and whose partials were searched for culprits.
+    pub bisections: Counter,
     /// Inputs that the engine was stepped with.
     pub inputs: Counter,
     /// Own votes signed.

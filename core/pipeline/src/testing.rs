@@ -66,7 +66,7 @@ impl Cluster {
     }
 
     pub(crate) fn certificate(&self, vote: Vote) -> Verified<Certificate> {
-        let partials = (0..3).map(|signer| (OperatorIndex(signer), self.vote(signer, vote).partial)).collect();
+        let partials = (0..3).map(|signer| (OperatorIndex(signer), self.vote(signer, vote).partial.into())).collect();
         let mut certified = self.verifier.certify(&mut rng(2), vec![Ballot { vote, partials }]);
         certified.remove(0).certificate.expect("three good partials")
     }

@@ -5,6 +5,10 @@
 //! collected until there are `q`, then combined, and the one result is checked; only where that fails are
 //! culprits looked for.
 //!
+//! What liars cost comes after what honest operators sent: a turn first passes on the certificates that it can, then
+//! decodes ahead what arrived for votes without a quorum, then looks for the culprits of one failed vote and checks
+//! one partial of a known culprit. If there is more of that, the next turn goes on with it.
+//!
 //! Invariants:
 //! - a justification's certificates reach the engine before their proposal;
 //! - memory is bounded for each sender (the memory rule of protocol.md);
@@ -17,6 +21,7 @@ mod ballots;
 mod certificates;
 mod culprits;
 mod proposals;
+mod suspects;
 
 use crate::counters::{Counters, DropReason};
 use crate::ingress::Ingress;
@@ -28,14 +33,13 @@ use certificates::{Intake, KNOWN_CERTIFICATES_MAX, KnownCertificates};
 use core::time::Duration;
 use culprits::Culprits;
 use phalanx_consensus::Input;
-use phalanx_threshold::{Ballot, Partials, Verified, Verifier, digest};
-use phalanx_types::{
-    BlockInspector, Certificate, Equivocation, Message, OperatorIndex, SignatureBytes, SignedVote, Time, Vote,
-};
+use phalanx_threshold::{Ballot, Partial, Partials, Verified, Verifier, digest};
+use phalanx_types::{BlockInspector, Certificate, Equivocation, Message, OperatorIndex, SignedVote, Time};
 use proposals::{POSITIONS_MAX, Proposals};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use suspects::{SUSPECTS_PER_OPERATOR_MAX, Suspects};
 
 /// Verified inputs that wait for the engine.
 pub const VERIFIED_RING_MAX: usize = 1_024;
@@ -78,8 +82,8 @@ pub struct VerifyStage {
     culprits: Culprits,
     /// Certificates taken in this turn, with whoever sent them.
     unchecked: Vec<(OperatorIndex, Certificate)>,
-    /// Partials of culprits taken in this turn: each is checked alone.
-    suspects: Vec<(Vote, OperatorIndex, SignatureBytes)>,
+    /// Partials of culprits: each is checked alone.
+    suspects: Suspects,
     /// Who was heard in this turn, and whether a vote of theirs says so already.
     heard: BTreeMap<OperatorIndex, bool>,
     /// What did not fit into the ring; at most what one turn makes.
@@ -98,7 +102,7 @@ impl VerifyStage {
             proposals: Proposals::default(),
             culprits: Culprits::default(),
             unchecked: Vec::new(),
-            suspects: Vec::new(),
+            suspects: Suspects::default(),
             heard: BTreeMap::new(),
             backlog: VecDeque::new(),
             first_peer: 0,
@@ -109,12 +113,17 @@ impl VerifyStage {
 
     /// How much the stage remembers, beside the bounds of that: for checkers.
     #[must_use]
-    pub fn depths(&self) -> [Depth; 5] {
+    pub fn depths(&self) -> [Depth; 6] {
         let (votes, nullified) = self.ballots.fullest_sender();
         let votes_max = self.wiring.verifier.size().n() * (VOTES_PER_SENDER_MAX + NULLIFIED_TERMS_MAX);
         [
             Depth { ring: "votes of a sender", length: votes, capacity: VOTES_PER_SENDER_MAX },
             Depth { ring: "left terms of a sender", length: nullified, capacity: NULLIFIED_TERMS_MAX },
+            Depth {
+                ring: "suspects of a sender",
+                length: self.suspects.fullest(),
+                capacity: SUSPECTS_PER_OPERATOR_MAX,
+            },
             Depth { ring: "ballots", length: self.ballots.len(), capacity: votes_max },
             Depth { ring: "known certificates", length: self.known.len(), capacity: KNOWN_CERTIFICATES_MAX },
             Depth { ring: "known proposals", length: self.proposals.len(), capacity: POSITIONS_MAX },
@@ -127,6 +136,7 @@ impl VerifyStage {
         let (old, new) = (&self.snapshot.window, &newest.window);
         if old.finalized != new.finalized || old.term != new.term || old.epoch != new.epoch {
             self.ballots.prune(new);
+            self.suspects.prune(new);
             self.known.prune(new);
             self.proposals.prune(new);
         }
@@ -218,7 +228,7 @@ impl VerifyStage {
             self.wiring.counters.partials.increment();
             self.ballots.add(vote, signer, partial);
         } else if self.culprits.grant(from, now) {
-            self.suspects.push((vote, signer, partial));
+            self.suspects.add(vote, signer, partial)?;
         } else {
             return Err(DropReason::CulpritRefused);
         }
@@ -311,11 +321,10 @@ impl VerifyStage {
         self.culprits.add(operator, now);
     }
 
-    /// Checks everything that waits: certificates first, since one saves the recovery of its ballot.
+    /// Checks what waits: certificates first, since one saves the recovery of its ballot.
     fn check(&mut self, now: Time) -> bool {
-        let waiting = !self.unchecked.is_empty() || !self.suspects.is_empty() || self.ballots.has_ready();
+        let waiting = !self.unchecked.is_empty() || self.ballots.has_ready();
         self.check_certificates(now);
-        self.check_suspects(now);
         self.certify(now);
         for (from, said_by_vote) in core::mem::take(&mut self.heard) {
             if !said_by_vote {
@@ -361,22 +370,6 @@ impl VerifyStage {
         }
     }
 
-    /// Each partial of a culprit is checked alone before it is collected.
-    fn check_suspects(&mut self, now: Time) {
-        for (vote, signer, partial) in core::mem::take(&mut self.suspects) {
-            let digest = digest(self.wiring.verifier.domain(), &vote);
-            let item = Partials { digest, partials: &[(signer, partial)] };
-            let verdicts = self.wiring.verifier.scheme().verify_partials(&mut self.wiring.rng, item);
-            if verdicts == [true] {
-                self.wiring.counters.partials.increment();
-                self.ballots.add(vote, signer, partial);
-            } else {
-                self.wiring.counters.drop_one(DropReason::BadSignature);
-                self.blame(signer, now);
-            }
-        }
-    }
-
     fn certify(&mut self, now: Time) {
         let known = &self.known;
         let ballots: Vec<Ballot> =
@@ -386,22 +379,84 @@ impl VerifyStage {
         }
         self.wiring.counters.batches.increment();
         self.wiring.counters.batch_items.add(ballots.len());
-        let votes: Vec<Vote> = ballots.iter().map(|ballot| ballot.vote).collect();
-        let results = self.wiring.verifier.certify(&mut self.wiring.rng, ballots);
-        for (vote, result) in votes.into_iter().zip(results) {
-            for &culprit in &result.culprits {
-                self.wiring.counters.drop_one(DropReason::BadSignature);
-                self.blame(culprit, now);
+        let recovered = self.wiring.verifier.recover(&mut self.wiring.rng, &ballots);
+        for (ballot, certificate) in ballots.iter().zip(recovered) {
+            match certificate {
+                Some(certificate) => self.recovered(certificate, now),
+                None => self.ballots.fail(ballot.vote),
             }
-            match result.certificate {
-                Some(certificate) => {
-                    self.wiring.counters.certificates_recovered.increment();
-                    self.ballots.remove(&vote);
-                    self.known.insert(certificate, now);
-                    self.backlog.push_back(Input::Certificate(certificate));
-                }
-                None => self.ballots.keep_only(vote, result.good),
+        }
+    }
+
+    fn recovered(&mut self, certificate: Verified<Certificate>, now: Time) {
+        self.wiring.counters.certificates_recovered.increment();
+        self.ballots.remove(&certificate.vote);
+        self.known.insert(certificate, now);
+        self.backlog.push_back(Input::Certificate(certificate));
+    }
+
+    /// Decodes partials of votes that have no quorum yet, in whole lanes.
+    fn decode_ahead(&mut self, now: Time) {
+        let taken = self.ballots.take_encoded();
+        let mut partials: Vec<Partial> = taken.iter().map(|(_, _, partial)| *partial).collect();
+        if partials.is_empty() {
+            return;
+        }
+        let verdicts = self.wiring.verifier.scheme().decode(&mut partials);
+        for (((vote, signer, _), partial), good) in taken.into_iter().zip(partials).zip(verdicts) {
+            self.ballots.put_decoded(&vote, signer, good.then_some(partial));
+            if !good {
+                self.refute(signer, now);
             }
+        }
+    }
+
+    /// A partial of this operator is bad.
+    fn refute(&mut self, signer: OperatorIndex, now: Time) {
+        self.wiring.counters.drop_one(DropReason::BadSignature);
+        self.blame(signer, now);
+    }
+
+    /// Does a bounded part of what liars make necessary; whether there was any.
+    fn check_liars(&mut self, now: Time) -> bool {
+        let waiting = self.ballots.has_failed() || !self.suspects.is_empty();
+        if let Some(ballot) = self.ballots.take_failed() {
+            self.find_culprits(&ballot, now);
+        }
+        self.check_suspect(now);
+        waiting
+    }
+
+    fn find_culprits(&mut self, ballot: &Ballot, now: Time) {
+        self.wiring.counters.bisections.increment();
+        let result = self.wiring.verifier.find_culprits(&mut self.wiring.rng, ballot);
+        for &culprit in &result.culprits {
+            self.refute(culprit, now);
+        }
+        match result.certificate {
+            Some(certificate) => self.recovered(certificate, now),
+            None => self.ballots.keep_only(ballot.vote, result.good),
+        }
+    }
+
+    /// Checks one partial of a culprit alone, before it is collected; those of votes that are certified by now cost
+    /// nothing.
+    fn check_suspect(&mut self, now: Time) {
+        while let Some((vote, signer, partial)) = self.suspects.pop() {
+            if self.known.certifies(&vote) {
+                self.wiring.counters.drop_one(DropReason::AlreadyCertified);
+                continue;
+            }
+            let digest = digest(self.wiring.verifier.domain(), &vote);
+            let item = Partials { digest, partials: &[(signer, partial.into())] };
+            let verdicts = self.wiring.verifier.scheme().verify_partials(&mut self.wiring.rng, item);
+            if verdicts == [true] {
+                self.wiring.counters.partials.increment();
+                self.ballots.add(vote, signer, partial);
+            } else {
+                self.refute(signer, now);
+            }
+            return;
         }
     }
 }
@@ -417,7 +472,11 @@ impl Stage for VerifyStage {
         if self.wiring.verified.flush(&mut self.backlog) {
             did_work |= self.drain(now);
             did_work |= self.check(now);
-            self.wiring.verified.flush(&mut self.backlog);
+            if self.wiring.verified.flush(&mut self.backlog) {
+                self.decode_ahead(now);
+                did_work |= self.check_liars(now);
+                self.wiring.verified.flush(&mut self.backlog);
+            }
         }
         Progress { did_work, wake_at: None }
     }

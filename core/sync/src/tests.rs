@@ -61,7 +61,7 @@ impl Chain {
     fn certify(&self, block: BlockRef) -> Verified<Certificate> {
         let vote = Vote::finalize(Position::new(0, block.number, 0), block);
         let digest = digest(&self.domain, &vote);
-        let partials = self.signers.iter().map(|signer| (signer.index(), signer.sign(&digest))).collect();
+        let partials = self.signers.iter().map(|signer| (signer.index(), signer.sign(&digest).into())).collect();
         let mut rng = ChaCha12Rng::seed_from_u64(9);
         let mut made = self.verifier.certify(&mut rng, vec![Ballot { vote, partials }]);
         made.pop().and_then(|made| made.certificate).expect("a quorum signed")

@@ -35,6 +35,6 @@ pub use rand::CryptoRng;
 pub use scheme::bls::{Bls, BlsMinPk, BlsMinSig, BlsSigner};
 #[cfg(feature = "toy-scheme")]
 pub use scheme::toy;
-pub use scheme::{PartialSigner, Partials, ThresholdScheme};
+pub use scheme::{Partial, PartialSigner, Partials, ThresholdScheme};
 pub use verified::Verified;
 pub use verifier::{BATCH_ITEMS_MAX, Ballot, Certified, Verifier};

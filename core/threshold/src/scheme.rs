@@ -5,11 +5,13 @@
 //! a wrong signature right except with probability 2⁻⁶³ for each batch, over the randomness injected.
 
 pub(crate) mod bls;
+pub(crate) mod partial;
 #[cfg(feature = "toy-scheme")]
 pub mod toy;
 
 use alloy_primitives::B256;
 use core::fmt;
+pub use partial::Partial;
 use phalanx_types::{OperatorIndex, SignatureBytes};
 use rand::CryptoRng;
 
@@ -23,6 +25,10 @@ pub trait ThresholdScheme: Send + Sync + fmt::Debug {
 
     /// Whether each signature is the cluster's over its digest. One batch; only a failure is bisected.
     fn verify(&self, rng: &mut dyn CryptoRng, items: &[(B256, SignatureBytes)]) -> Vec<bool>;
+
+    /// Decodes partials ahead of their recovery, all of them together; whether each has the form of one. Their
+    /// subgroup is not checked: recovery does that to its result. What is decoded already is left alone.
+    fn decode(&self, partials: &mut [Partial]) -> Vec<bool>;
 
     /// Recovers the signature of each digest from *exactly* `q` of its partials, which need no check of
     /// their own, and checks the results together. `None` where the result is no signature: then some
@@ -40,7 +46,7 @@ pub struct Partials<'a> {
     /// What they sign.
     pub digest: B256,
     /// Who signed, and the partial.
-    pub partials: &'a [(OperatorIndex, SignatureBytes)],
+    pub partials: &'a [(OperatorIndex, Partial)],
 }
 
 /// An operator's side: makes partials with its share.

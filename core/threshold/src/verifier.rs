@@ -7,7 +7,7 @@
 use crate::digest::{Domain, digest};
 use crate::error::{MisuseError, PeerError};
 use crate::identity::{Identity, IdentityKey};
-use crate::scheme::{Partials, ThresholdScheme};
+use crate::scheme::{Partial, Partials, ThresholdScheme};
 use crate::verified::Verified;
 use alloy_primitives::B256;
 use phalanx_types::{
@@ -26,7 +26,7 @@ pub struct Ballot {
     pub vote: Vote,
     /// Who said it, and the partial. Nothing is certified by fewer than `q`. The first of an operator's
     /// partials counts, and indexes outside the cluster do not.
-    pub partials: Vec<(OperatorIndex, SignatureBytes)>,
+    pub partials: Vec<(OperatorIndex, Partial)>,
 }
 
 /// What became of a [`Ballot`].
@@ -39,7 +39,7 @@ pub struct Certified {
     pub culprits: Vec<OperatorIndex>,
     /// When there are culprits, the partials that are good, each by its own check: keep these when there is
     /// no certificate yet. Empty otherwise.
-    pub good: Vec<(OperatorIndex, SignatureBytes)>,
+    pub good: Vec<(OperatorIndex, Partial)>,
 }
 
 /// Checks everything that comes from peers of one cluster in one epoch.
@@ -124,19 +124,31 @@ impl Verifier {
             .collect()
     }
 
+    /// Makes certificates out of partials, each ballot to its own result, in order: [`Self::recover`], and where that
+    /// fails [`Self::find_culprits`].
+    pub fn certify(&self, rng: &mut dyn CryptoRng, ballots: Vec<Ballot>) -> Vec<Certified> {
+        let recovered = self.recover(rng, &ballots);
+        ballots
+            .iter()
+            .zip(recovered)
+            .map(|(ballot, certificate)| match certificate {
+                None => self.find_culprits(rng, ballot),
+                certificate => Certified { certificate, culprits: Vec::new(), good: Vec::new() },
+            })
+            .collect()
+    }
+
     /// Makes certificates out of partials, each ballot to its own result, in order.
     ///
     /// The first `q` partials of a ballot are combined without a check of their own, and the signatures so
-    /// recovered are checked together. Only where that fails are the ballot's partials bisected, the
-    /// culprits named, and the signature recovered again from good ones if there are `q`.
-    pub fn certify(&self, rng: &mut dyn CryptoRng, ballots: Vec<Ballot>) -> Vec<Certified> {
-        ballots.chunks(BATCH_ITEMS_MAX).flat_map(|batch| self.certify_batch(rng, batch)).collect()
+    /// recovered are checked together. Nothing where there are fewer, or where one of them is bad.
+    pub fn recover(&self, rng: &mut dyn CryptoRng, ballots: &[Ballot]) -> Vec<Option<Verified<Certificate>>> {
+        ballots.chunks(BATCH_ITEMS_MAX).flat_map(|batch| self.recover_batch(rng, batch)).collect()
     }
 
-    fn certify_batch(&self, rng: &mut dyn CryptoRng, batch: &[Ballot]) -> Vec<Certified> {
+    fn recover_batch(&self, rng: &mut dyn CryptoRng, batch: &[Ballot]) -> Vec<Option<Verified<Certificate>>> {
         let quorum = self.size.q();
-        let admitted: Vec<Vec<(OperatorIndex, SignatureBytes)>> =
-            batch.iter().map(|ballot| self.admit(ballot)).collect();
+        let admitted: Vec<Vec<(OperatorIndex, Partial)>> = batch.iter().map(|ballot| self.admit(ballot)).collect();
         let items: Vec<Partials<'_>> = batch
             .iter()
             .zip(&admitted)
@@ -147,28 +159,19 @@ impl Verifier {
             })
             .collect();
         let mut recovered = self.scheme.recover(rng, &items).into_iter();
-        let mut results = Vec::with_capacity(batch.len());
-        for (ballot, partials) in batch.iter().zip(&admitted) {
+        let signed = |(ballot, partials): (&Ballot, &Vec<_>)| {
             if partials.len() < quorum {
-                results.push(Certified { certificate: None, culprits: Vec::new(), good: Vec::new() });
-                continue;
+                return None;
             }
-            let signature = recovered.next().expect("a scheme gives one result for each item");
-            results.push(match signature {
-                Some(signature) => Certified {
-                    certificate: Some(Verified::new(Certificate { vote: ballot.vote, signature })),
-                    culprits: Vec::new(),
-                    good: Vec::new(),
-                },
-                None => self.find_culprits(rng, ballot.vote, partials),
-            });
-        }
-        results
+            let signature = recovered.next().expect("a scheme gives one result for each item")?;
+            Some(Verified::new(Certificate { vote: ballot.vote, signature }))
+        };
+        batch.iter().zip(&admitted).map(signed).collect()
     }
 
     /// One partial for each operator, of operators only; none at all under a malformed vote. The first `q`
     /// are in the order of indexes, so that equal sets of signers look equal.
-    fn admit(&self, ballot: &Ballot) -> Vec<(OperatorIndex, SignatureBytes)> {
+    fn admit(&self, ballot: &Ballot) -> Vec<(OperatorIndex, Partial)> {
         if !ballot.vote.is_well_formed() {
             return Vec::new();
         }
@@ -184,14 +187,15 @@ impl Verifier {
         partials
     }
 
-    fn find_culprits(
-        &self,
-        rng: &mut dyn CryptoRng,
-        vote: Vote,
-        partials: &[(OperatorIndex, SignatureBytes)],
-    ) -> Certified {
+    /// Bisects the partials of a ballot whose recovery failed, names the culprits, and recovers the signature from
+    /// good ones if there are `q`. A ballot with fewer partials is not looked at.
+    pub fn find_culprits(&self, rng: &mut dyn CryptoRng, ballot: &Ballot) -> Certified {
+        let (vote, partials) = (ballot.vote, self.admit(ballot));
+        if partials.len() < self.size.q() {
+            return Certified { certificate: None, culprits: Vec::new(), good: Vec::new() };
+        }
         let digest = digest(&self.domain, &vote);
-        let verdicts = self.scheme.verify_partials(rng, Partials { digest, partials });
+        let verdicts = self.scheme.verify_partials(rng, Partials { digest, partials: &partials });
         let mut good = Vec::with_capacity(partials.len());
         let mut culprits = Vec::new();
         for (partial, verdict) in partials.iter().zip(verdicts) {

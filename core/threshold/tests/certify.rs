@@ -27,7 +27,7 @@ struct Cluster {
     key: Option<ClusterPublicKey>,
 }
 
-type Partial = (OperatorIndex, SignatureBytes);
+type Partial = (OperatorIndex, phalanx_threshold::Partial);
 
 impl Cluster {
     fn real(n: usize) -> Self {
@@ -51,7 +51,7 @@ impl Cluster {
 
     fn partial(&self, vote: &Vote, operator: usize) -> Partial {
         let signer = &self.signers[operator];
-        (signer.index(), signer.sign(&digest(self.verifier.domain(), vote)))
+        (signer.index(), signer.sign(&digest(self.verifier.domain(), vote)).into())
     }
 
     fn ballot(&self, vote: Vote, operators: &[usize]) -> Ballot {
@@ -193,22 +193,23 @@ impl Fault {
     fn commit(self, cluster: &Cluster, partial: &mut Partial) {
         let operator = partial.0.as_usize();
         let real = cluster.key.is_some();
-        partial.1 = match self {
+        let bytes: SignatureBytes = match self {
             Self::OtherOperator if cluster.signers.len() > 1 => {
-                cluster.partial(&vote(1), (operator + 1) % cluster.signers.len()).1
+                *cluster.partial(&vote(1), (operator + 1) % cluster.signers.len()).1.bytes()
             }
-            Self::OtherVote | Self::OtherOperator => cluster.partial(&vote(2), operator).1,
+            Self::OtherVote | Self::OtherOperator => *cluster.partial(&vote(2), operator).1.bytes(),
             Self::Infinity if real => core::array::from_fn::<u8, 48, _>(|index| [0xc0, 0][index.min(1)]).into(),
             Self::Infinity => [0; 48].into(),
-            Self::OutsideSubgroup if real => plus(&partial.1, 1, outside_subgroup()),
+            Self::OutsideSubgroup if real => plus(partial.1.bytes(), 1, outside_subgroup()),
             Self::Garbage | Self::OutsideSubgroup => [0xaa; 48].into(),
             Self::Length => [1; 96].into(),
             Self::Negated => {
-                let mut bytes: [u8; 48] = partial.1.as_slice().try_into().unwrap();
+                let mut bytes: [u8; 48] = partial.1.bytes().as_slice().try_into().unwrap();
                 bytes[0] ^= 0x20;
                 bytes.into()
             }
         };
+        partial.1 = bytes.into();
     }
 }
 
@@ -295,11 +296,11 @@ fn some_faults_in_a_large_real_cluster_are_found() {
 fn errors_that_cancel_make_a_true_certificate() {
     let cluster = &*REAL_FOUR;
     let straight = cluster.certify(cluster.ballot(vote(1), &[0, 1, 2])).certificate.unwrap();
-    let in_subgroup = decode(cluster.partial(&vote(9), 3).1.as_slice()).unwrap();
+    let in_subgroup = decode(cluster.partial(&vote(9), 3).1.bytes().as_slice()).unwrap();
     for error in [in_subgroup, outside_subgroup()] {
         let mut ballot = cluster.ballot(vote(1), &[0, 1, 2]);
         for partial in &mut ballot.partials[..2] {
-            partial.1 = plus(&partial.1, 1, error);
+            partial.1 = plus(partial.1.bytes(), 1, error).into();
         }
         let verdicts = cluster.certify(ballot.clone());
         assert_eq!(verdicts.certificate, Some(straight), "wrong partials, right sum");
@@ -318,12 +319,12 @@ fn a_point_of_order_three_cannot_hide_under_a_multiple_of_three() {
     let cluster = &*REAL_FOUR;
     let third = order_three();
     let mut ballot = cluster.ballot(vote(1), &[0, 1, 2]);
-    ballot.partials[0].1 = plus(&ballot.partials[0].1, 1, third);
+    ballot.partials[0].1 = plus(ballot.partials[0].1.bytes(), 1, third).into();
     let certified = cluster.certify(ballot.clone());
     assert!(cluster.is_true(&certified.certificate.unwrap()), "3T = 0: the sum is right after all");
     // In the last place its coefficient is 1: the sum leaves the subgroup, and the culprit is found.
     let mut ballot = cluster.ballot(vote(1), &[0, 1, 2]);
-    ballot.partials[2].1 = plus(&ballot.partials[2].1, 1, third);
+    ballot.partials[2].1 = plus(ballot.partials[2].1.bytes(), 1, third).into();
     let certified = cluster.certify(ballot);
     assert_eq!(certified.certificate, None);
     assert_eq!(certified.culprits, operators(&[2]));
@@ -379,7 +380,7 @@ fn a_malformed_vote_is_never_certified() {
     // The digest of a Nullify does not cover a block, so a vote with one must not share its signature.
     let malformed = Vote { block: BlockRef::new(1, B256::repeat_byte(1)), ..nullify };
     let forged = Certificate { vote: malformed, ..certificate };
-    let spoiled = Certificate { signature: cluster.partial(&nullify, 0).1, ..forged };
+    let spoiled = Certificate { signature: *cluster.partial(&nullify, 0).1.bytes(), ..forged };
     let verdicts = cluster.verifier.certificates(&mut rng(), vec![forged, spoiled, certificate]);
     assert_eq!(verdicts[..2], [Err(PeerError::VoteMalformed), Err(PeerError::VoteMalformed)]);
     assert!(verdicts[2].is_ok(), "its verdict is its own");
@@ -396,7 +397,7 @@ fn many_certificates(cluster: &Cluster, count: u64) -> Vec<Certificate> {
 fn bad_certificates_are_found(cluster: &Cluster, count: usize, bad: &BTreeSet<usize>) {
     let mut certificates = many_certificates(cluster, count as u64);
     for index in bad {
-        certificates[*index].signature = cluster.partial(&certificates[*index].vote, 0).1;
+        certificates[*index].signature = *cluster.partial(&certificates[*index].vote, 0).1.bytes();
     }
     let verdicts = cluster.verifier.certificates(&mut rng(), certificates.clone());
     assert_eq!(verdicts.len(), count);

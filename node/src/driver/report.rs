@@ -81,6 +81,7 @@ impl Sources {
             ("phalanx_certificates_recovered_total", &counters.certificates_recovered),
             ("phalanx_certificates_received_total", &counters.certificates_received),
             ("phalanx_culprits_total", &counters.culprits),
+            ("phalanx_bisections_total", &counters.bisections),
             ("phalanx_equivocations_total", &counters.equivocations),
             ("phalanx_proposals_total", &counters.proposals),
             ("phalanx_verify_batches_total", &counters.batches),

@@ -34,8 +34,10 @@ impl Keys {
 
     /// The certificate that `votes` for one thing make, if they are a quorum.
     pub(crate) fn certify(&self, votes: &[SignedVote]) -> Option<Verified<Certificate>> {
-        let ballot =
-            Ballot { vote: votes[0].vote, partials: votes.iter().map(|vote| (vote.signer, vote.partial)).collect() };
+        let ballot = Ballot {
+            vote: votes[0].vote,
+            partials: votes.iter().map(|vote| (vote.signer, vote.partial.into())).collect(),
+        };
         let mut rng = ChaCha12Rng::seed_from_u64(2);
         self.verifier.certify(&mut rng, vec![ballot]).pop().unwrap().certificate
     }

@@ -6,12 +6,15 @@
 
 use crate::counters::DropReason;
 use phalanx_consensus::Window;
-use phalanx_threshold::Ballot;
+use phalanx_threshold::{Ballot, Partial};
 use phalanx_types::{BlockRef, ClusterSize, OperatorIndex, Position, SignatureBytes, Vote, VoteKind};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Votes on record for each sender. Honest ones have at most two for each of 3D slots or so.
 pub(super) const VOTES_PER_SENDER_MAX: usize = 1_024;
+
+/// How many partials are decoded at once as they arrive: as many as cost no more than one where there are lanes.
+pub(super) const LANES: usize = 8;
 
 #[derive(Debug, Default)]
 struct Sender {
@@ -25,8 +28,12 @@ struct Sender {
 pub(super) struct Ballots {
     quorum: usize,
     senders: Vec<Sender>,
-    partials: BTreeMap<Vote, Vec<(OperatorIndex, SignatureBytes)>>,
+    partials: BTreeMap<Vote, Vec<(OperatorIndex, Partial)>>,
     ready: BTreeSet<Vote>,
+    /// Recovery failed: culprits must be found before the next one. The oldest first.
+    failed: VecDeque<Vote>,
+    /// Partials of the first `q` of their votes that nobody has decoded; fewer than [`LANES`] after each turn.
+    encoded: Vec<(Vote, OperatorIndex)>,
 }
 
 impl Ballots {
@@ -36,6 +43,8 @@ impl Ballots {
             senders: size.operators().map(|_| Sender::default()).collect(),
             partials: BTreeMap::new(),
             ready: BTreeSet::new(),
+            failed: VecDeque::new(),
+            encoded: Vec::new(),
         }
     }
 
@@ -91,10 +100,61 @@ impl Ballots {
     /// Collects the partial of a vote that is on record.
     pub(super) fn add(&mut self, vote: Vote, signer: OperatorIndex, partial: SignatureBytes) {
         let partials = self.partials.entry(vote).or_default();
-        partials.push((signer, partial));
-        if partials.len() >= self.quorum {
+        if partials.len() < self.quorum {
+            self.encoded.push((vote, signer));
+        }
+        partials.push((signer, partial.into()));
+        if partials.len() >= self.quorum && !self.failed.contains(&vote) {
             self.ready.insert(vote);
         }
+    }
+
+    /// Partials to be decoded now, in whole groups of [`LANES`]: of votes that are still collected, and not beyond
+    /// the quorum. The others wait for company, or for the recovery of their vote.
+    pub(super) fn take_encoded(&mut self) -> Vec<(Vote, OperatorIndex, Partial)> {
+        if self.encoded.len() < LANES {
+            return Vec::new();
+        }
+        let mut found = Vec::with_capacity(self.encoded.len());
+        for (vote, signer) in core::mem::take(&mut self.encoded) {
+            let partials = self.partials.get(&vote).map_or(&[][..], Vec::as_slice);
+            let partial = partials.iter().find(|(other, partial)| *other == signer && !partial.is_decoded());
+            found.extend(partial.map(|(_, partial)| (vote, signer, *partial)));
+        }
+        let rest = found.split_off(found.len() / LANES * LANES);
+        self.encoded.extend(rest.into_iter().map(|(vote, signer, _)| (vote, signer)));
+        found
+    }
+
+    /// Puts back what was decoded, or drops what is no partial at all.
+    pub(super) fn put_decoded(&mut self, vote: &Vote, signer: OperatorIndex, decoded: Option<Partial>) {
+        let Some(decoded) = decoded else { return self.withdraw(vote, signer) };
+        let partials = self.partials.get_mut(vote).map_or(&mut [][..], Vec::as_mut_slice);
+        if let Some((_, partial)) = partials.iter_mut().find(|(other, _)| *other == signer) {
+            *partial = decoded;
+        }
+    }
+
+    /// The recovery of a vote failed.
+    pub(super) fn fail(&mut self, vote: Vote) {
+        if !self.failed.contains(&vote) {
+            self.failed.push_back(vote);
+        }
+    }
+
+    /// The ballot whose recovery failed first, of those that still have a quorum. One that has none any more was
+    /// rid of what was no point at all: it is combined again when it is complete.
+    pub(super) fn take_failed(&mut self) -> Option<Ballot> {
+        while let Some(vote) = self.failed.pop_front() {
+            if let Some(partials) = self.partials.get(&vote).filter(|partials| partials.len() >= self.quorum) {
+                return Some(Ballot { vote, partials: partials.clone() });
+            }
+        }
+        None
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
     }
 
     /// The votes of whoever has most, and the terms of whoever has left most.
@@ -121,10 +181,11 @@ impl Ballots {
     pub(super) fn remove(&mut self, vote: &Vote) {
         self.partials.remove(vote);
         self.ready.remove(vote);
+        self.failed.retain(|other| other != vote);
     }
 
     /// After a failed recovery: these partials are good, the others are gone.
-    pub(super) fn keep_only(&mut self, vote: Vote, good: Vec<(OperatorIndex, SignatureBytes)>) {
+    pub(super) fn keep_only(&mut self, vote: Vote, good: Vec<(OperatorIndex, Partial)>) {
         if good.is_empty() {
             self.partials.remove(&vote);
         } else {
@@ -136,6 +197,7 @@ impl Ballots {
     pub(super) fn prune(&mut self, window: &Window) {
         self.partials.retain(|vote, _| window.wants_vote(vote));
         self.ready.retain(|vote| window.wants_vote(vote));
+        self.failed.retain(|vote| window.wants_vote(vote));
         for sender in &mut self.senders {
             sender.cast.retain(|&(position, kind), &mut block| window.wants_vote(&Vote { kind, position, block }));
             sender.nullified.retain(|&(epoch, term), _| epoch == window.epoch && term >= window.term);
@@ -170,7 +232,10 @@ mod tests {
         }
         assert_eq!(ballots.take_ready().len(), 1);
         assert!(!ballots.has_ready() && ballots.take_ready().is_empty());
-        ballots.keep_only(notarize(0, 1), vec![(OperatorIndex(0), partial(1)), (OperatorIndex(1), partial(1))]);
+        ballots.keep_only(
+            notarize(0, 1),
+            vec![(OperatorIndex(0), partial(1).into()), (OperatorIndex(1), partial(1).into())],
+        );
         ballots.cast(&notarize(0, 1), OperatorIndex(3)).expect("new");
         ballots.add(notarize(0, 1), OperatorIndex(3), partial(1));
         assert_eq!(ballots.take_ready()[0].partials.len(), 3, "another good partial completes it");
@@ -214,6 +279,6 @@ mod tests {
         assert_eq!(ballots.senders[0].cast.len(), VOTES_PER_SENDER_MAX);
         assert_eq!(ballots.senders[1].cast.len(), 1);
         assert!(ballots.partials.len() <= VOTES_PER_SENDER_MAX + 1);
-        assert_eq!(ballots.partials[&notarize(0, 1)], [(OperatorIndex(1), partial(0))]);
+        assert_eq!(ballots.partials[&notarize(0, 1)], [(OperatorIndex(1), partial(0).into())]);
     }
 }

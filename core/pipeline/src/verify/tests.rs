@@ -5,7 +5,7 @@ use crate::ring::{NoWake, Wake};
 use crate::testing::{Cluster, PlainInspector, block, counters, drain, notarize, ring, rng, window};
 use core::time::Duration;
 use phalanx_consensus::{Config, Engine, Outbox, Restored, Window};
-use phalanx_types::{B256, BlockRef, Position};
+use phalanx_types::{B256, BlockRef, Position, Vote};
 use proptest::prelude::*;
 
 struct Bench {
@@ -166,6 +166,30 @@ fn a_liar_is_named_and_its_partials_are_checked_alone() {
     }
     assert_eq!(certificates(&bench.run()), [notarize(2)]);
     assert_eq!(bench.counters.culprits.get(), 2);
+}
+
+#[test]
+fn culprits_are_looked_for_after_what_honest_operators_sent() {
+    let mut bench = Bench::new();
+    let lies: Vec<_> = (0..3).map(|slot| bench.cluster.lie(1, notarize(slot))).collect();
+    for (lie, slot) in lies.into_iter().zip(0..) {
+        bench.push(1, Message::Vote(lie));
+        bench.vote(2, notarize(slot));
+        bench.vote(3, notarize(slot));
+    }
+    for peer in 2..4 {
+        bench.vote(peer, notarize(3));
+    }
+    bench.own.push(bench.cluster.vote(0, notarize(3))).expect("room");
+    let mut bisections = Vec::new();
+    let mut turns = Vec::new();
+    while bench.stage.turn(bench.now).did_work {
+        turns.push(certificates(&drain(&bench.verified)));
+        bisections.push(bench.counters.bisections.get());
+    }
+    assert_eq!(turns[0], [notarize(3)], "the good quorum passes in the turn in which it came");
+    assert_eq!(bisections[..3], [1, 2, 3], "one search in a turn");
+    assert_eq!(bench.counters.culprits.get(), 3, "each lie is found");
 }
 
 #[test]

@@ -44,7 +44,8 @@ impl VotesForEverything {
         }
         if partials.len() + powers.colluders.len() >= powers.size.q() {
             let colluders = powers.colluders.iter().map(|colluder| (*colluder, powers.partial(*colluder, &vote)));
-            let partials = partials.iter().map(|(signer, partial)| (*signer, *partial)).chain(colluders).collect();
+            let partials = partials.iter().map(|(signer, partial)| (*signer, *partial)).chain(colluders);
+            let partials = partials.map(|(signer, partial)| (signer, partial.into())).collect();
             let ballot = Ballot { vote, partials };
             let certified = powers.keys.verifier.certify(powers.random.rng(), vec![ballot]);
             for certificate in certified.into_iter().filter_map(|certified| certified.certificate) {

@@ -7,7 +7,7 @@ use crate::error::MisuseError;
 use crate::identity::IdentityKey;
 use crate::keys::{PublicKey, SecretShare};
 use crate::scheme::bls::{Bls, BlsSigner};
-use crate::scheme::{PartialSigner, Partials, ThresholdScheme};
+use crate::scheme::{Partial, PartialSigner, Partials, ThresholdScheme};
 use crate::verified::Verified;
 use alloy_primitives::B256;
 use core::fmt;
@@ -384,7 +384,7 @@ impl<V: Variant> Machine<V> {
             if let Some(Body::Confirm { attestation, partial, .. }) =
                 self.step(index, Step::Confirm).map(|envelope| &envelope.body)
             {
-                partials.push((index, *partial));
+                partials.push((index, Partial::from(*partial)));
                 attestations.push(*attestation);
             }
         }
@@ -453,7 +453,7 @@ impl<V: Variant> Keys<V> {
         if !identity.verifies_digest(&attestation_digest(*digest), attestation) {
             return Some("its attestation does not verify");
         }
-        let item = Partials { digest: self.digest, partials: &[(envelope.from, *partial)] };
+        let item = Partials { digest: self.digest, partials: &[(envelope.from, Partial::from(*partial))] };
         let good = self.scheme.verify_partials(rng, item) == [true];
         (!good).then_some("its test signature does not verify under its share key")
     }

@@ -2,7 +2,7 @@
 //! ones. The key, and so every signature, stays.
 
 use super::*;
-use crate::scheme::{PartialSigner, Partials, ThresholdScheme};
+use crate::scheme::{Partial, PartialSigner, Partials, ThresholdScheme};
 use crate::{BlsSigner, deal};
 use phalanx_bls::MinSig;
 use phalanx_types::SignatureBytes;
@@ -40,9 +40,9 @@ impl Epoch {
         (change.expect("one cluster's keys"), secrets)
     }
 
-    fn partial(&self, index: usize) -> (OperatorIndex, SignatureBytes) {
+    fn partial(&self, index: usize) -> (OperatorIndex, Partial) {
         let share = self.shares[index].clone();
-        (share.index(), BlsSigner::<MinSig>::new(share).sign(&DIGEST))
+        (share.index(), BlsSigner::<MinSig>::new(share).sign(&DIGEST).into())
     }
 
     fn scheme(&self) -> Bls<MinSig> {
@@ -57,7 +57,7 @@ impl Epoch {
         self.recover(rng, &partials).expect("a quorum signs")
     }
 
-    fn recover(&self, rng: &mut ChaCha12Rng, partials: &[(OperatorIndex, SignatureBytes)]) -> Option<SignatureBytes> {
+    fn recover(&self, rng: &mut ChaCha12Rng, partials: &[(OperatorIndex, Partial)]) -> Option<SignatureBytes> {
         self.scheme().recover(rng, &[Partials { digest: DIGEST, partials }]).remove(0)
     }
 }

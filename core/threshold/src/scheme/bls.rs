@@ -1,6 +1,6 @@
 //! Threshold BLS over any [`Variant`], in batches.
 
-use super::{PartialSigner, Partials, ThresholdScheme};
+use super::{Partial, PartialSigner, Partials, ThresholdScheme};
 use crate::error::MisuseError;
 use crate::keys::{PublicKey, SecretShare};
 use crate::lagrange::{CoefficientCache, dual_weights};
@@ -117,7 +117,15 @@ impl<V: Variant> Bls<V> {
         }
     }
 
-    fn decode(&self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Option<V::Signature>> {
+    /// The points of partials, for recovery: those that are held, and the others decoded together.
+    fn points<'a>(&self, partials: impl Iterator<Item = &'a Partial> + Clone) -> Vec<Option<V::Signature>> {
+        let missing = partials.clone().filter(|partial| !partial.is_decoded());
+        let encodings: Vec<&[u8]> = missing.map(|partial| partial.bytes().as_slice()).collect();
+        let mut decoded = self.decode_all(&encodings, Subgroup::Skipped).into_iter();
+        partials.map(|partial| if partial.is_decoded() { partial.point() } else { decoded.next().flatten() }).collect()
+    }
+
+    fn decode_all(&self, encodings: &[&[u8]], subgroup: Subgroup) -> Vec<Option<V::Signature>> {
         V::decode(self.backend, encodings, subgroup).into_iter().map(Result::ok).collect()
     }
 }
@@ -129,14 +137,23 @@ impl<V: Variant> ThresholdScheme for Bls<V> {
 
     fn verify(&self, rng: &mut dyn CryptoRng, items: &[(B256, SignatureBytes)]) -> Vec<bool> {
         let encodings: Vec<&[u8]> = items.iter().map(|(_, signature)| signature.as_slice()).collect();
-        let signatures = self.decode(&encodings, Subgroup::Checked);
+        let signatures = self.decode_all(&encodings, Subgroup::Checked);
         self.check_some(rng, items.iter().map(|(digest, _)| *digest), &signatures)
     }
 
+    fn decode(&self, partials: &mut [Partial]) -> Vec<bool> {
+        let points = self.points(partials.iter());
+        let held = partials.iter_mut().zip(&points);
+        held.for_each(|(partial, point)| {
+            if let Some(point) = point {
+                partial.hold(point);
+            }
+        });
+        points.iter().map(Option::is_some).collect()
+    }
+
     fn recover(&self, rng: &mut dyn CryptoRng, items: &[Partials<'_>]) -> Vec<Option<SignatureBytes>> {
-        let encodings: Vec<&[u8]> =
-            items.iter().flat_map(|item| item.partials).map(|(_, partial)| partial.as_slice()).collect();
-        let points = self.decode(&encodings, Subgroup::Skipped);
+        let points = self.points(items.iter().flat_map(|item| item.partials).map(|(_, partial)| partial));
         let signatures = self.combine(items, &points);
         let verdicts = self.check_some(rng, items.iter().map(|item| item.digest), &signatures);
         signatures
@@ -147,8 +164,8 @@ impl<V: Variant> ThresholdScheme for Bls<V> {
     }
 
     fn verify_partials(&self, rng: &mut dyn CryptoRng, item: Partials<'_>) -> Vec<bool> {
-        let encodings: Vec<&[u8]> = item.partials.iter().map(|(_, partial)| partial.as_slice()).collect();
-        let points = self.decode(&encodings, Subgroup::Checked);
+        let encodings: Vec<&[u8]> = item.partials.iter().map(|(_, partial)| partial.bytes().as_slice()).collect();
+        let points = self.decode_all(&encodings, Subgroup::Checked);
         let (keys, signatures): (Vec<V::PublicKey>, Vec<V::Signature>) = item
             .partials
             .iter()

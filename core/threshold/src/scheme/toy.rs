@@ -6,7 +6,7 @@
 //! their sum here as they can there. Whoever sees one signature can make every other: never use it outside
 //! a simulation. There is no batching to get wrong, so `rng` goes unused.
 
-use super::{PartialSigner, Partials, ThresholdScheme};
+use super::{Partial, PartialSigner, Partials, ThresholdScheme};
 use crate::dealer::Polynomial;
 use crate::lagrange::CoefficientCache;
 use alloy_primitives::B256;
@@ -54,7 +54,7 @@ impl Toy {
         item.partials
             .iter()
             .zip(&coefficients.lambdas)
-            .try_fold(Scalar::ZERO, |sum, ((_, partial), lambda)| Some(sum + decode(partial)? * *lambda))
+            .try_fold(Scalar::ZERO, |sum, ((_, partial), lambda)| Some(sum + decode(partial.bytes())? * *lambda))
     }
 }
 
@@ -65,6 +65,10 @@ impl ThresholdScheme for Toy {
 
     fn verify(&self, _: &mut dyn CryptoRng, items: &[(B256, SignatureBytes)]) -> Vec<bool> {
         items.iter().map(|(digest, signature)| decode(signature) == Some(self.secret * hash(digest))).collect()
+    }
+
+    fn decode(&self, partials: &mut [Partial]) -> Vec<bool> {
+        partials.iter().map(|partial| decode(partial.bytes()).is_some()).collect()
     }
 
     fn recover(&self, _: &mut dyn CryptoRng, items: &[Partials<'_>]) -> Vec<Option<SignatureBytes>> {
@@ -81,7 +85,7 @@ impl ThresholdScheme for Toy {
         let hash = hash(&item.digest);
         item.partials
             .iter()
-            .map(|(signer, partial)| decode(partial) == Some(self.shares[signer.as_usize()] * hash))
+            .map(|(signer, partial)| decode(partial.bytes()) == Some(self.shares[signer.as_usize()] * hash))
             .collect()
     }
 }
