@@ -7,4 +7,5 @@ pub mod catch_up;
 pub mod cluster;
 pub mod feed;
 pub mod operator;
+pub mod profile;
 pub mod slots;

@@ -12,6 +12,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::hint::black_box;
 use std::sync::Mutex;
 
+/// The line that [`crate::profile`] records.
+pub const DISTINCT: &str = "verify 128 distinct, min-sig";
 /// The line that has an absolute bar too.
 pub const CERTIFICATES: &str = "verify 1,024 certificates under one key, min-sig";
 /// Items of most lines.
@@ -53,7 +55,7 @@ impl Work {
             decode_g2(),
             hash_g1(),
             hash_g2(),
-            distinct::<MinSig>("verify 128 distinct, min-sig", plain::verify_min_sig),
+            distinct::<MinSig>(DISTINCT, plain::verify_min_sig),
             distinct::<MinPk>("verify 128 distinct, min-pk", plain::verify_min_pk),
             certificates(),
             sum(),
