@@ -6,3 +6,4 @@
 mod earlier_drafts;
 mod known_failures;
 mod script;
+mod slow_and_lossy;
